@@ -1,0 +1,1 @@
+"""The optimal control problem, its QP, the real-time iteration on OSQP, and the command limiter."""

@@ -1,0 +1,1 @@
+"""Energies, their scores, Langevin sampling, and plans as samples."""

@@ -1,0 +1,1 @@
+"""The EKF recursion, the order of measurements, and how consistent they are."""

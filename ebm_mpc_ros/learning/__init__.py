@@ -1,0 +1,1 @@
+"""Bags in, transitions and demonstrations out."""

@@ -1,0 +1,110 @@
+"""A differential-drive robot on a plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from ebm_mpc_ros.models.base import Array, Jacobians, Model, broadcast_eye, wrap_angle, zeros
+
+
+class DiffDrive(Model):
+    """State (x, y, yaw, vx, vyaw), input (ax, alpha): second-order unicycle, midpoint rule.
+
+    With d = vx dt + ax dt²/2 and D = vyaw dt + alpha dt²/2 the robot moves d along the heading
+    yaw + D/2. Noise w adds to the state; that of the position is given in the robot's own axes,
+    so that slip along the wheels and across them can differ.
+    """
+
+    state_names = ("x", "y", "yaw", "vx", "vyaw")
+    input_names = ("ax", "alpha")
+    noise_names = ("x", "y", "yaw", "vx", "vyaw")
+    state_size = 5
+
+    def f(self, x: Array, u: Array, dt: Any, w: Array | None = None) -> Array:
+        """Return the next state (…, 5); the heading stays continuous, it is not wrapped."""
+        xp = array_namespace(x)
+        yaw, speed, rate = x[..., 2], x[..., 3], x[..., 4]
+        step, turn, middle = _arc(x, u, dt)
+        columns = [
+            x[..., 0] + step * xp.cos(middle),
+            x[..., 1] + step * xp.sin(middle),
+            yaw + turn,
+            speed + u[..., 0] * dt,
+            rate + u[..., 1] * dt,
+        ]
+        if w is not None:
+            cos, sin = xp.cos(yaw), xp.sin(yaw)
+            columns[0] = columns[0] + cos * w[..., 0] - sin * w[..., 1]
+            columns[1] = columns[1] + sin * w[..., 0] + cos * w[..., 1]
+            for i in (2, 3, 4):
+                columns[i] = columns[i] + w[..., i]
+        return xp.stack(columns, axis=-1)
+
+    def jacobians(self, x: Array, u: Array, dt: Any) -> Jacobians:
+        """Return A (…, 5, 5), B (…, 5, 2) and W (…, 5, 5)."""
+        xp = array_namespace(x)
+        step, _, middle = _arc(x, u, dt)
+        cos, sin = xp.cos(middle), xp.sin(middle)
+        half = 0.5 * dt
+        A, B, W = zeros(x, 5, 5), zeros(x, 5, 2), zeros(x, 5, 5)
+        for i in range(5):
+            A[..., i, i] = 1.0
+        A[..., 0, 2] = -step * sin
+        A[..., 1, 2] = step * cos
+        A[..., 0, 3] = dt * cos
+        A[..., 1, 3] = dt * sin
+        A[..., 0, 4] = -half * step * sin
+        A[..., 1, 4] = half * step * cos
+        A[..., 2, 4] = dt
+        B[..., 0, 0] = half * dt * cos
+        B[..., 1, 0] = half * dt * sin
+        B[..., 0, 1] = -half * half * step * sin
+        B[..., 1, 1] = half * half * step * cos
+        B[..., 2, 1] = half * dt
+        B[..., 3, 0] = dt
+        B[..., 4, 1] = dt
+        yaw = x[..., 2]
+        W[..., 0, 0] = W[..., 1, 1] = xp.cos(yaw)
+        W[..., 1, 0] = xp.sin(yaw)
+        W[..., 0, 1] = -xp.sin(yaw)
+        for i in (2, 3, 4):
+            W[..., i, i] = 1.0
+        return Jacobians(A, B, W)
+
+    def plus(self, x: Array, delta: Array) -> Array:
+        """Return x + δ with the heading wrapped."""
+        return _wrap_yaw(x + delta)
+
+    def minus(self, a: Array, b: Array) -> Array:
+        """Return a - b with the heading wrapped."""
+        return _wrap_yaw(a - b)
+
+    def h(self, x: Array, v: Array | None = None) -> Array:
+        """Return the state itself, disturbed by `v`."""
+        return x if v is None else self.plus(x, v)
+
+    def H(self, x: Array) -> Array:
+        """Return identities: each state is measured directly."""
+        return broadcast_eye(x, 5)
+
+    def innovation(self, z: Array, x: Array) -> Array:
+        """Return z - x with the heading wrapped."""
+        return self.minus(z, x)
+
+    def origin(self) -> tuple[float, ...]:
+        """Return (0, 0, 0, 0, 0)."""
+        return (0.0,) * 5
+
+
+def _arc(x: Array, u: Array, dt: Any) -> tuple[Array, Array, Array]:
+    """Return the path length, the turn and the heading half-way (m, rad, rad)."""
+    step = (x[..., 3] + 0.5 * dt * u[..., 0]) * dt
+    turn = (x[..., 4] + 0.5 * dt * u[..., 1]) * dt
+    return step, turn, x[..., 2] + 0.5 * turn
+
+
+def _wrap_yaw(x: Array) -> Array:
+    xp = array_namespace(x)
+    return xp.concat([x[..., :2], wrap_angle(x[..., 2:3]), x[..., 3:]], axis=-1)

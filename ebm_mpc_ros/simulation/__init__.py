@@ -1,0 +1,1 @@
+"""The plant: a MuJoCo robot, its sensors, the courses it drives."""

@@ -1,0 +1,1 @@
+"""What a person types: `python -m ebm_mpc_ros NAME`."""

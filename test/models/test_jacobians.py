@@ -1,0 +1,132 @@
+"""Every analytic Jacobian against central differences, at random states, on NumPy and torch."""
+
+import numpy as np
+import pytest
+import torch
+from array_api_compat import array_namespace
+
+from ebm_mpc_ros.models import load_model, rotation
+
+STEP = 1e-6
+MODELS = ["diff_drive", "rigid_body"]
+
+
+def random_states(model, library, batch=(3, 4), seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(*batch, model.state_size))
+    if model.state_size == 16:
+        x[..., 3:7] /= np.linalg.norm(x[..., 3:7], axis=-1, keepdims=True)
+    u = rng.normal(size=(*batch, len(model.input_names)))
+    if library == "torch":
+        return torch.from_numpy(x), torch.from_numpy(u)
+    return x, u
+
+
+def numerical(function, size, like):
+    """Return d function(δ) / dδ at 0 by central differences, (…, rows, size)."""
+    xp = array_namespace(like)
+    columns = []
+    for i in range(size):
+        delta = xp.zeros((*like.shape[:-1], size), dtype=like.dtype)
+        delta[..., i] = STEP
+        columns.append((function(delta) - function(-delta)) / (2 * STEP))
+    if not columns:
+        return xp.zeros((*like.shape[:-1], function(None).shape[-1], 0), dtype=like.dtype)
+    return xp.stack(columns, axis=-1)
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return load_model(request.param)
+
+
+@pytest.fixture(params=["numpy", "torch"])
+def library(request):
+    return request.param
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(np.asarray(actual), np.asarray(expected), atol=2e-8, rtol=1e-6)
+
+
+def test_A_is_the_derivative_of_f_in_the_state(model, library):
+    x, u = random_states(model, library)
+    nominal = model.f(x, u, 0.1)
+    expected = numerical(
+        lambda d: model.minus(model.f(model.plus(x, d), u, 0.1), nominal), len(model.state_names), x
+    )
+    close(model.jacobians(x, u, 0.1).A, expected)
+
+
+def test_B_is_the_derivative_of_f_in_the_input(model, library):
+    x, u = random_states(model, library)
+    nominal = model.f(x, u, 0.1)
+
+    def moved(d):
+        return model.minus(model.f(x, u if d is None else u + d, 0.1), nominal)
+
+    close(model.jacobians(x, u, 0.1).B, numerical(moved, len(model.input_names), x))
+
+
+def test_W_is_the_derivative_of_f_in_the_noise(model, library):
+    x, u = random_states(model, library)
+    nominal = model.f(x, u, 0.1)
+    expected = numerical(
+        lambda w: model.minus(model.f(x, u, 0.1, w), nominal), len(model.noise_names), x
+    )
+    close(model.jacobians(x, u, 0.1).W, expected)
+
+
+def test_H_is_the_derivative_of_the_innovation_in_the_state(model, library):
+    x, _ = random_states(model, library)
+    expected = numerical(
+        lambda d: model.innovation(model.h(model.plus(x, d)), x), len(model.state_names), x
+    )
+    close(model.H(x), expected)
+
+
+def test_V_is_the_derivative_of_the_measurement_in_its_noise(model, library):
+    x, _ = random_states(model, library)
+    expected = numerical(lambda v: model.innovation(model.h(x, v), x), len(model.state_names), x)
+    close(model.V(x), expected)
+
+
+def test_minus_undoes_plus(model, library):
+    x, _ = random_states(model, library)
+    rng = np.random.default_rng(1)
+    delta = 0.5 * rng.normal(size=(*x.shape[:-1], len(model.state_names)))
+    delta = torch.from_numpy(delta) if library == "torch" else delta
+    close(model.minus(model.plus(x, delta), x), delta)
+
+
+def test_the_two_libraries_agree(model):
+    x, u = random_states(model, "numpy")
+    xt, ut = random_states(model, "torch")
+    close(model.f(xt, ut, 0.1), model.f(x, u, 0.1))
+    for ours, theirs in zip(model.jacobians(xt, ut, 0.1), model.jacobians(x, u, 0.1), strict=True):
+        close(ours, theirs)
+
+
+def test_a_single_state_is_a_batch_of_none(model, library):
+    x, u = random_states(model, library)
+    close(model.f(x[1, 2], u[1, 2], 0.1), model.f(x, u, 0.1)[1, 2])
+    close(model.jacobians(x[1, 2], u[1, 2], 0.1).A, model.jacobians(x, u, 0.1).A[1, 2])
+
+
+def test_jacobians_hold_at_zero_rotation(library):
+    model = load_model("rigid_body")
+    x, u = random_states(model, library)
+    x[..., 3:7] *= 0.0
+    x[..., 6] = 1.0
+    x[..., 10:13] *= 0.0
+    nominal = model.f(x, u, 0.1)
+    expected = numerical(lambda d: model.minus(model.f(model.plus(x, d), u, 0.1), nominal), 15, x)
+    close(model.jacobians(x, u, 0.1).A, expected)
+
+
+def test_rpy_round_trip():
+    rng = np.random.default_rng(2)
+    roll, yaw = rng.uniform(-3, 3, (2, 50))
+    pitch = rng.uniform(-1.5, 1.5, 50)
+    back = rotation.to_rpy(rotation.from_rpy(roll, pitch, yaw))
+    np.testing.assert_allclose(back, [roll, pitch, yaw], atol=1e-12)
