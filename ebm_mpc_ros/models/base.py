@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
-from array_api_compat import array_namespace
-from array_api_compat import device as device_of
+import array_api_compat
+import numpy as np
 
 Array = Any
 
@@ -16,6 +16,17 @@ CANONICAL_STATES = (
     *("ax", "ay", "az"),
 )
 """robot_localization's fifteen states: pose in the world, twist and acceleration in the body."""
+
+
+# NumPy 2 is an array-API library by itself; NumPy 1 needs the wrapper.
+_NUMPY: Any = np if hasattr(np, "concat") else array_api_compat.array_namespace(np.zeros(1))
+
+
+def array_namespace(array: Array) -> Any:
+    """Return the array-API namespace of `array`, fast where it is NumPy's."""
+    if isinstance(array, np.ndarray | np.generic):
+        return _NUMPY
+    return array_api_compat.array_namespace(array)
 
 
 class Jacobians(NamedTuple):
@@ -83,6 +94,21 @@ class Model(ABC):
     def innovation(self, z: Array, x: Array) -> Array:
         """Return z ⊟ h(x) (…, n), a coordinate for each of `state_names`."""
 
+    def coordinates(self, x: Array) -> Array:
+        """Return the values (…, n) of `state_names`, attitude as roll, pitch, yaw."""
+        return x
+
+    def observed(self, x: Array, rows: Array, values: Array) -> Array:
+        """Return `x` with its `coordinates` in `rows` (k,) replaced by `values` (…, k)."""
+        xp = array_namespace(x)
+        z = xp.asarray(x, copy=True)
+        z[..., rows] = values
+        return z
+
+    def residual(self, x: Array, rows: Array, values: Array) -> Array:
+        """Return the innovation (…, k) of measuring `values` in the coordinates `rows`."""
+        return self.innovation(self.observed(x, rows, values), x)[..., rows]
+
     @abstractmethod
     def origin(self) -> tuple[float, ...]:
         """Return the state at rest in the origin, `state_size` numbers."""
@@ -90,15 +116,19 @@ class Model(ABC):
 
 def broadcast_eye(x: Array, size: int) -> Array:
     """Return identity matrices (…, size, size) of the batch, library, type and device of `x`."""
+    if isinstance(x, np.ndarray):
+        return np.broadcast_to(np.eye(size, dtype=x.dtype), (*x.shape[:-1], size, size))
     xp = array_namespace(x)
-    eye = xp.eye(size, dtype=x.dtype, device=device_of(x))
+    eye = xp.eye(size, dtype=x.dtype, device=array_api_compat.device(x))
     return xp.broadcast_to(eye, (*x.shape[:-1], size, size))
 
 
 def zeros(x: Array, *shape: int) -> Array:
     """Return zeros (…, *shape) of the batch, library, type and device of `x`."""
+    if isinstance(x, np.ndarray):
+        return np.zeros((*x.shape[:-1], *shape), dtype=x.dtype)
     xp = array_namespace(x)
-    return xp.zeros((*x.shape[:-1], *shape), dtype=x.dtype, device=device_of(x))
+    return xp.zeros((*x.shape[:-1], *shape), dtype=x.dtype, device=array_api_compat.device(x))
 
 
 def wrap_angle(angle: Array) -> Array:

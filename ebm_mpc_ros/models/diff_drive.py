@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from ebm_mpc_ros.models.base import Array, Jacobians, Model, broadcast_eye, wrap_angle, zeros
+from ebm_mpc_ros.models.base import (
+    Array,
+    Jacobians,
+    Model,
+    array_namespace,
+    broadcast_eye,
+    wrap_angle,
+    zeros,
+)
 
 
 class DiffDrive(Model):

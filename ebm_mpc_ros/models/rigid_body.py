@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
 from ebm_mpc_ros.models import rotation
-from ebm_mpc_ros.models.base import CANONICAL_STATES, Array, Jacobians, Model, broadcast_eye, zeros
+from ebm_mpc_ros.models.base import (
+    CANONICAL_STATES,
+    Array,
+    Jacobians,
+    Model,
+    array_namespace,
+    broadcast_eye,
+    zeros,
+)
 
 _P, _Q, _V, _R, _A = slice(0, 3), slice(3, 7), slice(7, 10), slice(10, 13), slice(13, 16)
 _DP, _DQ, _DV, _DR, _DA = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12), slice(12, 15)
@@ -104,6 +110,26 @@ class RigidBody(Model):
     def innovation(self, z: Array, x: Array) -> Array:
         """Return z ⊟ x (…, 15), attitude about the axes of the heading frame of `x`."""
         return self._in_heading_frame(x, self.minus(z, x), back=False)
+
+    def coordinates(self, x: Array) -> Array:
+        """Return the fifteen canonical values (…, 15)."""
+        xp = array_namespace(x)
+        rpy = xp.stack(rotation.to_rpy(x[..., _Q]), axis=-1)
+        return xp.concat([x[..., _P], rpy, x[..., 7:]], axis=-1)
+
+    def observed(self, x: Array, rows: Array, values: Array) -> Array:
+        """Return `x` with its `coordinates` in `rows` (k,) replaced by `values` (…, k)."""
+        xp = array_namespace(x)
+        z = super().observed(self.coordinates(x), rows, values)
+        attitude = rotation.from_rpy(z[..., 3], z[..., 4], z[..., 5])
+        return xp.concat([z[..., :3], attitude, z[..., 6:]], axis=-1)
+
+    def residual(self, x: Array, rows: Array, values: Array) -> Array:
+        """Return the innovation (…, k); without the attitude it is a difference of numbers."""
+        if all(row < 3 or row > 5 for row in rows):
+            position_and_rest = [row if row < 3 else row + 1 for row in rows]
+            return values - x[..., position_and_rest]
+        return super().residual(x, rows, values)
 
     def origin(self) -> tuple[float, ...]:
         """Return the state at rest, level, in the origin."""

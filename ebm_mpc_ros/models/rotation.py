@@ -5,9 +5,7 @@ Formulas: Solà, Deray, Atchuthan, "A micro Lie theory for state estimation in r
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
-from ebm_mpc_ros.models.base import Array, zeros
+from ebm_mpc_ros.models.base import Array, array_namespace, zeros
 
 _SMALL_ANGLE_SQUARED = 1e-8
 
@@ -109,7 +107,7 @@ def left_jacobian(vector: Array) -> Array:
 
 def from_rpy(roll: Array, pitch: Array, yaw: Array) -> Array:
     """Return the quaternion of Rz(yaw) Ry(pitch) Rx(roll), angles (…) in rad."""
-    xp = array_namespace(roll, pitch, yaw)
+    xp = array_namespace(roll)
     cr, sr = xp.cos(0.5 * roll), xp.sin(0.5 * roll)
     cp, sp = xp.cos(0.5 * pitch), xp.sin(0.5 * pitch)
     cy, sy = xp.cos(0.5 * yaw), xp.sin(0.5 * yaw)

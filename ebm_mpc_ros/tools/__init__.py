@@ -1,1 +1,7 @@
 """What a person types: `python -m ebm_mpc_ros NAME`."""
+
+import os
+
+# The matrices here are tiny: BLAS threads only get into each other's way.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")

@@ -1,0 +1,354 @@
+"""Plans for a robot: Langevin chains over input sequences, kept from call to call."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ebm_mpc_ros.energy.base import LinearChange
+from ebm_mpc_ros.energy.cost import PlanCost
+from ebm_mpc_ros.energy.descent import descend
+from ebm_mpc_ros.energy.langevin import Chains, mala
+from ebm_mpc_ros.energy.plan import PlanEnergy
+from ebm_mpc_ros.models.base import Model
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PlannerSettings:
+    """Settings of `Planner`.
+
+    Attributes:
+        horizon: Steps N of a plan.
+        dt: Length of a step in s.
+        chains: Number of chains.
+        adapt_steps: Steps of a call that adapt the step size.
+        steps: Steps of a call after those.
+        temperature: T of p(U) ∝ exp(-J(U) / T).
+        fresh_temperature: T of the tracking cost alone, from which fresh chains are drawn.
+        fresh_share: Share of the chains that a call replaces by fresh ones, oldest first.
+        fresh_steps: Descent steps of the fresh chains before they join.
+        descent_candidates: How many plans descend without noise: the last plan and the lowest
+            chains.
+        descent_steps: Steps of the descent.
+        switch_margin: Energy by which a chain must beat the last plan to replace it.
+        time_limit: Seconds after which a call returns the best so far.
+        seed: Of all noise.
+
+    Raises:
+        ValueError: A field is out of its range.
+    """
+
+    horizon: int = 20
+    dt: float = 0.1
+    chains: int = 128
+    adapt_steps: int = 1
+    steps: int = 7
+    temperature: float = 0.1
+    fresh_temperature: float = 20.0
+    fresh_share: float = 0.1
+    fresh_steps: int = 6
+    descent_candidates: int = 4
+    descent_steps: int = 8
+    switch_margin: float = 0.5
+    time_limit: float = math.inf
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name, least in (
+            ("horizon", 1),
+            ("chains", 1),
+            ("adapt_steps", 0),
+            ("steps", 0),
+            ("fresh_steps", 0),
+            ("descent_candidates", 1),
+            ("descent_steps", 0),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed is {least} or more")
+        for name in ("dt", "temperature", "fresh_temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed are positive numbers")
+        for name in ("switch_margin", "time_limit"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed are numbers from 0 up")
+        if not 0 <= self.fresh_share <= 1:
+            raise ValueError(f"fresh_share is {self.fresh_share}, allowed is 0 to 1")
+        if self.descent_candidates > self.chains + 1:
+            raise ValueError(
+                f"descent_candidates is {self.descent_candidates}, allowed is chains + 1 at most"
+            )
+
+
+class Ended(Enum):
+    """How a call of `Planner.plan` ended."""
+
+    COMPLETE = "complete"
+    DEADLINE = "deadline"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan and the samples it was chosen from.
+
+    Attributes:
+        inputs: Inputs (N, m), within their bounds.
+        states: States (N + 1, n) that they lead through.
+        energy: J of the plan.
+        sample_states: States of the chains (S, N + 1, n).
+        sample_energies: J of the chains (S,).
+        acceptance: Mean acceptance of the chains' counted steps; NaN where there were none.
+        step_size: Their step size in whitened coordinates.
+        clearance: Least clearance of the states from an obstacle, in m; inf without obstacles.
+        switched: Whether a chain has replaced the last plan.
+        ended: How the call ended.
+        usable: Whether the plan may be driven.
+        reason: Why it is not, or what cut it short; empty where all went well.
+    """
+
+    inputs: Floats
+    states: Floats
+    energy: float
+    sample_states: Floats
+    sample_energies: Floats
+    acceptance: float
+    step_size: float
+    clearance: float
+    switched: bool
+    ended: Ended
+    usable: bool
+    reason: str
+
+
+class Planner:
+    """Samples p(U) ∝ exp(-J(U) / T) by MALA and plans by descent from the lowest samples.
+
+    The chains run in whitened coordinates y, U = U_last + √T y L⁻¹ (rows) with L Lᵀ the Gauss-Newton
+    Hessian of the tracking cost about the last plan: constant over a call, so exact. They persist
+    over calls, shifted by the time elapsed; a share is replaced each time by fresh draws from the
+    Gaussian of the tracking cost alone at a high temperature, which lie on all sides of an
+    obstacle. The last plan descends among the lowest chains and is replaced only by one that is
+    lower by a margin.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        cost: PlanCost,
+        settings: PlannerSettings,
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Take the robot, its costs and the settings."""
+        self._model, self._cost, self._settings = model, cost, settings
+        self._device, self._dtype = torch.device(device), dtype
+        self._generator = torch.Generator(self._device)
+        self._bounds = (
+            self._tensor(cost.input_lower).repeat(settings.horizon),
+            self._tensor(cost.input_upper).repeat(settings.horizon),
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last plan and all chains; start the noise over."""
+        self._generator.manual_seed(self._settings.seed)
+        self._last: Tensor | None = None
+        self._chains = self._bounds[0].new_zeros(self._settings.chains, len(self._bounds[0]))
+        self._oldest = 0
+        self._step_size = 1.0
+
+    @torch.no_grad()
+    def plan(
+        self, state: Floats, reference: Floats, obstacles: Floats, elapsed_s: float = 0.0
+    ) -> Plan:
+        """Return a plan from `state`.
+
+        Args:
+            state: Where the robot is, (n,).
+            reference: The states to track from now on, (N + 1, n).
+            obstacles: Circles (M, 3) of x, y and radius in m.
+            elapsed_s: Seconds since the state of the last plan that was not refused.
+
+        Raises:
+            ValueError: An array has another shape.
+        """
+        deadline = time.monotonic() + self._settings.time_limit
+        self._check_shapes(state, reference, obstacles)
+        reason = _refusal(state, reference, obstacles, elapsed_s)
+        if reason:
+            return self._refused(state, reason)
+
+        def stop() -> bool:
+            return time.monotonic() > deadline
+
+        settings, T = self._settings, self._settings.temperature
+        energy = PlanEnergy(
+            self._model,
+            self._cost,
+            settings.dt,
+            state=self._tensor(state),
+            reference=self._tensor(reference),
+            obstacles=self._tensor(obstacles),
+        )
+        begins = self._last is None or elapsed_s >= settings.horizon * settings.dt
+        last = self._first(energy) if begins else self._shift(elapsed_s)
+        expansion = energy.expand(last)
+        factor = torch.linalg.cholesky(expansion.hessian)
+        change = LinearChange(energy, last, factor / math.sqrt(T), T)
+        y = change.from_original(self._chains)
+        # The optimum of the tracking cost, a Newton step away.
+        center = torch.linalg.solve_triangular(
+            factor, -expansion.gradient[:, None], upper=False
+        ).view(-1) / math.sqrt(T)
+        self._renew(y, center, change, begins, stop)
+        chains = mala(
+            change,
+            y,
+            step_size=self._step_size,
+            steps=settings.steps,
+            adapt=settings.adapt_steps,
+            generator=self._generator,
+            stop=stop,
+        )
+        self._step_size, self._chains = chains.step_size, change.to_original(chains.x)
+        lowest = chains.energy.topk(settings.descent_candidates - 1, largest=False).indices
+        descent = descend(
+            change,
+            torch.cat([torch.zeros_like(chains.x[:1]), chains.x[lowest]]),
+            step_size=1.0,
+            steps=settings.descent_steps,
+            stop=stop,
+        )
+        best = int(descent.energy.argmin())
+        switched = float(descent.energy[0] - descent.energy[best]) * T > settings.switch_margin
+        chosen = change.to_original(descent.x)[best if switched else 0]
+        self._last = chosen.clamp(*self._bounds)
+        complete = chains.steps == settings.steps and descent.steps == settings.descent_steps
+        return self._published(energy, chains, switched and not begins, complete)
+
+    def _first(self, energy: PlanEnergy) -> Tensor:
+        """Return the plan to begin with: no input, or the optimum of the tracking cost."""
+        still = torch.zeros_like(self._bounds[0])
+        expansion = energy.expand(still)
+        optimum = -torch.linalg.solve(expansion.hessian, expansion.gradient)
+        pair = torch.stack([still, optimum.clamp(*self._bounds)])
+        return pair[energy.energy_and_score(pair)[0].argmin()]
+
+    def _shift(self, elapsed_s: float) -> Tensor:
+        """Shift the chains and return the last plan shifted, the last input held."""
+        assert self._last is not None  # noqa: S101
+        N = self._settings.horizon
+        place = (torch.arange(N) + elapsed_s / self._settings.dt).clamp(max=N - 1)
+        floor = place.floor().clamp(max=max(N - 2, 0))
+        weight = (place - floor).to(self._last)[:, None]
+        index = floor.long().to(self._device)
+        U = torch.cat([self._last[None], self._chains]).view(len(self._chains) + 1, N, -1)
+        shifted = U[:, index].lerp(U[:, (index + 1).clamp(max=N - 1)], weight).flatten(1)
+        self._chains = shifted[1:]
+        return shifted[0]
+
+    def _renew(
+        self,
+        y: Tensor,
+        center: Tensor,
+        change: LinearChange,
+        every: bool,
+        stop: Callable[[], bool],
+    ) -> None:
+        """Replace the oldest chains of `y`, or every one, by draws from N(center, T_fresh / T).
+
+        They descend before they join: where an obstacle is steep, a step size that suits the
+        settled chains would keep them where they are.
+        """
+        settings, count = self._settings, len(y)
+        fresh = count if every else round(settings.fresh_share * count)
+        noise = torch.randn(
+            (fresh, len(center)), generator=self._generator, dtype=self._dtype, device=self._device
+        )
+        drawn = center + math.sqrt(settings.fresh_temperature / settings.temperature) * noise
+        drawn = change.from_original(change.to_original(drawn).clamp(*self._bounds))
+        index = (self._oldest + torch.arange(fresh, device=self._device)) % count
+        y[index] = descend(change, drawn, step_size=1.0, steps=settings.fresh_steps, stop=stop).x
+        self._oldest = (self._oldest + fresh) % count
+
+    def _published(
+        self, energy: PlanEnergy, chains: Chains, switched: bool, complete: bool
+    ) -> Plan:
+        assert self._last is not None  # noqa: S101
+        value = float(energy.energy_and_score(self._last[None])[0])
+        states = energy.rollout(torch.cat([self._last[None], self._chains]))
+        usable = math.isfinite(value)
+        reason = "" if complete else f"the time limit of {self._settings.time_limit} s has passed"
+        return Plan(
+            inputs=_floats(self._last.view(self._settings.horizon, -1)),
+            states=_floats(states[0]),
+            energy=value,
+            sample_states=_floats(states[1:]),
+            sample_energies=_floats(chains.energy * self._settings.temperature),
+            acceptance=chains.acceptance,
+            step_size=chains.step_size,
+            clearance=float(energy.clearance(states[0])),
+            switched=switched,
+            ended=Ended.COMPLETE if complete else Ended.DEADLINE,
+            usable=usable,
+            reason=reason if usable else "the plan's energy is not finite",
+        )
+
+    def _refused(self, state: Floats, reason: str) -> Plan:
+        N, n, m = self._settings.horizon, len(state), len(self._cost.input_weight)
+        return Plan(
+            inputs=np.zeros((N, m)),
+            states=np.full((N + 1, n), math.nan),
+            energy=math.nan,
+            sample_states=np.zeros((0, N + 1, n)),
+            sample_energies=np.zeros(0),
+            acceptance=math.nan,
+            step_size=self._step_size,
+            clearance=math.nan,
+            switched=False,
+            ended=Ended.REFUSED,
+            usable=False,
+            reason=reason,
+        )
+
+    def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:
+        n = self._model.state_size
+        if state.shape != (n,):
+            raise ValueError(f"state is {state.shape}, allowed is ({n},)")
+        if reference.shape != (self._settings.horizon + 1, n):
+            allowed = (self._settings.horizon + 1, n)
+            raise ValueError(f"reference is {reference.shape}, allowed is {allowed}")
+        if obstacles.ndim != 2 or obstacles.shape[1] != 3:
+            raise ValueError(f"obstacles are {obstacles.shape}, allowed is (M, 3)")
+
+    def _tensor(self, values: Floats | tuple[float, ...]) -> Tensor:
+        return torch.tensor(values, dtype=self._dtype, device=self._device)
+
+
+def _refusal(state: Floats, reference: Floats, obstacles: Floats, elapsed_s: float) -> str:
+    """Return what is wrong with the values, empty where nothing is."""
+    for name, values in (("state", state), ("reference", reference), ("obstacles", obstacles)):
+        if not np.isfinite(values).all():
+            return f"{name} is not finite"
+    if (obstacles[:, 2] < 0).any():
+        return "an obstacle's radius is negative"
+    if not 0 <= elapsed_s < math.inf:
+        return f"elapsed_s is {elapsed_s}, allowed are numbers from 0 up"
+    return ""
+
+
+def _floats(tensor: Tensor) -> Floats:
+    return tensor.cpu().numpy().astype(np.float64)

@@ -1,0 +1,5 @@
+"""The one kind of error that a person can mend."""
+
+
+class UserError(Exception):
+    """A wrong parameter, file or argument: shown as one line, never with a traceback."""

@@ -1,0 +1,97 @@
+"""The extended Kalman filter's two steps, on error coordinates.
+
+Equations: docs/equations.md; D. Simon, "Optimal State Estimation" (2006), section 13.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dtrtrs
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.models import Model
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+
+class Belief(NamedTuple):
+    """A Gaussian over states: mean (state_size,) and covariance (n, n) of the error δ."""
+
+    state: Vector
+    covariance: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """Values of some of a model's coordinates at one instant.
+
+    Attributes:
+        stamp: Time of validity, ns.
+        source: The input it came from, for reports.
+        rows: Indices (k,) into the model's `state_names`.
+        values: Measured coordinates (k,), attitude as roll, pitch, yaw; SI units.
+        covariance: Covariance (k, k) of the innovation's noise.
+        threshold: Mahalanobis distance beyond which it is rejected, in sigmas.
+    """
+
+    stamp: int
+    source: str
+    rows: NDArray[np.intp]
+    values: Vector
+    covariance: Matrix
+    threshold: float = np.inf
+
+
+class Update(NamedTuple):
+    """What a measurement did: the new belief, its innovation (k,) and S, NIS, and whether used."""
+
+    belief: Belief
+    innovation: Vector
+    innovation_covariance: Matrix
+    nis: float
+    accepted: bool
+
+
+def predict(model: Model, belief: Belief, u: Vector, dt: float, noise_density: Matrix) -> Belief:
+    """Return the belief after `dt` seconds: x = f(x, u, 0), P = A P Aᵀ + W Q_w Wᵀ.
+
+    Args:
+        model: The robot.
+        belief: Belief at the start.
+        u: Input (m,), held over the step.
+        dt: Step, s.
+        noise_density: Q_w (q, q) per second.
+    """
+    A, _, W = model.jacobians(belief.state, u, dt)
+    spread = A @ belief.covariance @ A.T + W @ (noise_density * dt) @ W.T
+    return Belief(model.f(belief.state, u, dt), 0.5 * (spread + spread.T))
+
+
+def update(model: Model, belief: Belief, measurement: Measurement) -> Update:
+    """Fuse a measurement: S = H P Hᵀ + V Q_v Vᵀ, K = P Hᵀ S⁻¹, x ⊞ K ν, P = (I - K H) P.
+
+    With S = L Lᵀ and Y = L⁻¹ H P the last is P - Yᵀ Y, which stays symmetric. A measurement
+    beyond its threshold, or with an S that is not positive definite, leaves the belief as it was.
+    """
+    x, P = belief
+    rows = measurement.rows
+    H = model.H(x)[rows]
+    innovation = model.residual(x, rows, measurement.values)
+    HP = H @ P
+    S = HP @ H.T + measurement.covariance
+    L, failed = dpotrf(S, lower=1)
+    if failed:
+        return Update(belief, innovation, S, np.inf, accepted=False)
+    white, _ = dtrtrs(L, np.column_stack((innovation, HP)), lower=1)
+    nu, Y = white[:, 0], white[:, 1:]
+    nis = float(nu @ nu)
+    if not nis <= measurement.threshold**2:
+        return Update(belief, innovation, S, nis, accepted=False)
+    covariance = P - Y.T @ Y
+    after = Belief(model.plus(x, nu @ Y), 0.5 * (covariance + covariance.T))
+    return Update(after, innovation, S, nis, accepted=True)

@@ -1,0 +1,148 @@
+"""Bags, ROS 1 and ROS 2, through the library rosbags."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from ebm_mpc_ros.errors import UserError
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Typestore
+    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping
+
+RECORDING_FORMAT = 9
+
+
+class BagError(UserError):
+    """A bag can't be read or written."""
+
+
+class Topic(NamedTuple):
+    """One topic of a bag: name, type such as nav_msgs/msg/Odometry, number of messages."""
+
+    name: str
+    type: str
+    count: int
+
+
+class Bag:
+    """An open bag. Times are ns."""
+
+    def __init__(self, path: Path, reader: AnyReader) -> None:
+        """Wrap an open reader; use `open_bag`."""
+        self._path = path
+        self._reader = reader
+        topics: dict[str, Topic] = {}
+        for connection in reader.connections:
+            before = topics[connection.topic].count if connection.topic in topics else 0
+            count = before + connection.msgcount
+            topics[connection.topic] = Topic(connection.topic, connection.msgtype, count)
+        self.topics: Mapping[str, Topic] = topics
+        self.start_time: int = reader.start_time
+        self.end_time: int = reader.end_time
+
+    def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+        """Yield (topic, time of arrival, message) of those topics, in order of arrival.
+
+        Raises:
+            BagError: A topic is missing, or a message can't be read.
+        """
+        for topic, time, kind, raw in self.raw_messages(topics):
+            try:
+                yield topic, time, self._reader.deserialize(raw, kind)
+            except Exception as error:
+                raise BagError(f"{self._path}: a message on {topic} is damaged: {error}") from error
+
+    def raw_messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, str, bytes]]:
+        """Yield (topic, time of arrival, type, serialised message), in order of arrival.
+
+        Raises:
+            BagError: A topic is missing, or the bag is damaged.
+        """
+        missing = [topic for topic in topics if topic not in self.topics]
+        if missing:
+            has = ", ".join(sorted(self.topics)) or "no topics"
+            raise BagError(f"{self._path}: no topic {', '.join(missing)}; it has {has}")
+        connections = [c for c in self._reader.connections if c.topic in topics]
+        messages = self._reader.messages(connections)
+        while True:
+            try:
+                connection, time, raw = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise BagError(f"{self._path}: the bag is damaged: {error}") from error
+            yield connection.topic, time, connection.msgtype, raw
+
+    def to_cdr(self, raw: bytes, kind: str) -> bytes:
+        """Return a serialised message in ROS 2's serialisation, whatever the bag's."""
+        if self._reader.is2:
+            return raw
+        store: Typestore = self._reader.typestore
+        return bytes(store.ros1_to_cdr(raw, kind))
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[Bag]:
+    """Open a ROS 1 bag file or a ROS 2 bag folder (sqlite3 or MCAP).
+
+    Raises:
+        BagError: It is missing, truncated, of no known format, or empty.
+    """
+    if not path.exists():
+        raise BagError(f"{path}: no such bag")
+    target = path.parent if path.is_file() and path.suffix in (".mcap", ".db3") else path
+    reader = None
+    try:
+        reader = AnyReader([target], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        reader.open()
+    except (AnyReaderError, Exception) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BagError(f"{path}: can't be read as a bag: {reason}") from error
+    try:
+        if not any(connection.msgcount for connection in reader.connections):
+            raise BagError(f"{path}: the bag has no messages")
+        yield Bag(path, reader)
+    finally:
+        reader.close()
+
+
+class BagWriter:
+    """A ROS 2 bag in MCAP being written; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the bag folder `path`.
+
+        Raises:
+            BagError: It exists already.
+        """
+        if path.exists():
+            raise BagError(f"{path}: exists already")
+        self.types = get_typestore(Stores.ROS2_JAZZY)
+        self._writer = Writer(path, version=RECORDING_FORMAT, storage_plugin=StoragePlugin.MCAP)
+        self._connections: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._writer.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def write(self, topic: str, kind: str, time: int, message: Any) -> None:
+        """Append a message of the type store `types`; `kind` is nav_msgs/msg/Odometry, say."""
+        self.write_raw(topic, kind, time, self.types.serialize_cdr(message, kind))
+
+    def write_raw(self, topic: str, kind: str, time: int, raw: bytes | memoryview) -> None:
+        """Append a message serialised in CDR."""
+        connection = self._connections.get(topic)
+        if connection is None:
+            connection = self._writer.add_connection(topic, kind, typestore=self.types)
+            self._connections[topic] = connection
+        self._writer.write(connection, time, bytes(raw))

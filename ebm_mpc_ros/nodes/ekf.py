@@ -1,0 +1,136 @@
+"""ekf_node: fuses odomN and imuN into odometry/filtered."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TYPE_CHECKING
+
+from geometry_msgs.msg import TransformStamped, Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Imu
+
+from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.estimator import Estimator
+from ebm_mpc_ros.ros.estimator_parameters import estimator_parameters
+from ebm_mpc_ros.ros.messages import to_odometry, to_quaternion, to_vector
+from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.transforms import Transforms
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.ros.parameters import Parameter
+    from collections.abc import Iterable
+
+_STEP_BACK = 0.5
+
+
+class EkfNode(ManagedNode):
+    """Thin around `Estimator`: subscriptions in, a timer that fuses and publishes."""
+
+    _estimator: Estimator
+
+    def __init__(self) -> None:
+        """Declare the parameters."""
+        super().__init__("ekf_node")
+
+    def table(self, given: Iterable[str]) -> Iterable[Parameter]:
+        """Return robot_localization's parameters for the inputs given."""
+        return estimator_parameters(given)
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Build the estimator and subscribe to its inputs."""
+        self._transforms = Transforms(self, publish=values["publish_tf"])
+        self._estimator = Estimator(values, self._transforms.lookup)
+        self._last_stamp = -1
+        self._last_time = 0
+        self._published = 0
+        self._held_back = ""
+        for name, topic in self._estimator.topics.items():
+            self.listen(
+                Odometry if name.startswith("odom") else Imu,
+                topic,
+                lambda message, name=name: self._estimator.receive(name, message, self.now),
+                qos.sensor(values[f"{name}_queue_size"]),
+            )
+        if values["use_control"]:
+            self.listen(
+                TwistStamped if values["enable_stamped_cmd_vel"] else Twist,
+                "cmd_vel",
+                lambda message: self._estimator.command(message, self.now),
+                qos.sensor(10),
+            )
+        self._publisher = self.advertise(Odometry, "odometry/filtered", qos.OUTPUT)
+        self.every(1.0 / values["frequency"], self._tick)
+        self._reset_on_jump = values["reset_on_time_jump"]
+
+    def deactivate(self) -> None:
+        """Forget the estimate: what comes after a pause is a new start."""
+        self._estimator.reset()
+
+    def release(self) -> None:
+        """Stop listening to transforms."""
+        if hasattr(self, "_transforms"):
+            self._transforms.close()
+
+    def diagnose(self) -> Diagnosis:
+        """Say which input is silent, what was dropped, and how consistent the innovations are."""
+        estimator = self._estimator
+        values: dict[str, object] = {"published": self._published}
+        for name, state in estimator.inputs.items():
+            values[f"{name} received"] = state.received
+        for (name, reason), count in sorted(estimator.filter.dropped.items()):
+            values[f"{name} dropped: {reason}"] = count
+        for name, statistics in sorted(estimator.filter.consistency.items()):
+            low, high = statistics.bounds()
+            values[f"{name} NIS/dof"] = f"{statistics.ratio:.3f} ({low:.3f} to {high:.3f})"
+        values["resets"] = estimator.filter.resets
+        if self._held_back:
+            return Diagnosis(Level.ERROR, f"no estimate: {self._held_back}", values)
+        if estimator.filter.dropped:
+            source, reason = max(estimator.filter.dropped, key=estimator.filter.dropped.__getitem__)
+            return Diagnosis(Level.WARN, f"messages dropped, most: {source}: {reason}", values)
+        return Diagnosis(Level.OK, "estimating", values)
+
+    def _tick(self) -> None:
+        now = self.now
+        if now < self._last_time - _STEP_BACK * 1e9 and self._reset_on_jump:
+            self.get_logger().warning("the clock jumped back: starting over")
+            self._estimator.reset()
+            self._last_stamp = -1
+        self._last_time = now
+        estimate = self._estimator.advance(now)
+        silent = self._estimator.silent_inputs(now)
+        self._held_back = "; ".join(silent)
+        if estimate is None:
+            self._held_back = self._held_back or self._why_none()
+        elif not silent and estimate.stamp != self._last_stamp:
+            self._last_stamp = estimate.stamp
+            self._publish(estimate)
+        self.report()
+
+    def _why_none(self) -> str:
+        for name, state in self._estimator.inputs.items():
+            if state.last_problem:
+                return f"{name} ({self._estimator.topics[name]}): {state.last_problem}"
+        return "no message yet on " + ", ".join(self._estimator.topics.values())
+
+    def _publish(self, estimate: Any) -> None:
+        estimator = self._estimator
+        odometry = estimator.odometry(estimate)
+        message = to_odometry(odometry, estimator.world_frame, estimator.base_frame)
+        self._publisher.publish(message)
+        self._published += 1
+        if self._transforms.broadcasts:
+            transform = TransformStamped(header=message.header, child_frame_id=estimator.base_frame)
+            transform.transform.translation = to_vector(odometry.position)
+            transform.transform.rotation = to_quaternion(odometry.quaternion)
+            self._transforms.broadcast(transform)
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(spin(EkfNode))
+
+
+if __name__ == "__main__":
+    main()

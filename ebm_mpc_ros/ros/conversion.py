@@ -1,0 +1,31 @@
+"""Messages to arrays. Fields are read by name, so rclpy's and rosbags' messages both do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+def stamp_of(message: Any) -> int:
+    """Return a header's stamp in ns."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def vector(v: Any) -> Vector:
+    """Return a Vector3 or Point as (3,)."""
+    return np.array([v.x, v.y, v.z], dtype=float)
+
+
+def quaternion(q: Any) -> Vector:
+    """Return a Quaternion as (4,) xyzw."""
+    return np.array([q.x, q.y, q.z, q.w], dtype=float)
+
+
+def square(numbers: Any, size: int) -> Vector:
+    """Return a row-major covariance as (size, size)."""
+    return np.asarray(numbers, dtype=float).reshape(size, size)

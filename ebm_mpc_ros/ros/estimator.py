@@ -1,0 +1,248 @@
+"""Messages in, estimates out: what ekf_node and the offline replay share. No rclpy here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.estimation import sensors
+from ebm_mpc_ros.estimation.filter import Estimate, Filter
+from ebm_mpc_ros.estimation.frames import IDENTITY, StaticTransforms, Transform, UnknownFrameError
+from ebm_mpc_ros.estimation.time import seconds
+from ebm_mpc_ros.models import CANONICAL_STATES, rotation
+from ebm_mpc_ros.ros.conversion import quaternion, square, stamp_of, vector
+from ebm_mpc_ros.ros.estimator_parameters import (
+    estimator_parameters,
+    filter_settings,
+    input_names,
+    sensor_settings,
+    static_transforms,
+)
+from ebm_mpc_ros.ros.parameters import read
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Lookup = Callable[[str, str], Transform]
+
+_ABSENT_VARIANCE = 1e-6
+_NO_DATA = -1.0
+
+
+class Odometry(NamedTuple):
+    """An estimate as nav_msgs/Odometry has it: stamp (ns), pose in the world, twist in the body."""
+
+    stamp: int
+    position: Vector
+    quaternion: Vector
+    pose_covariance: Matrix
+    linear: Vector
+    angular: Vector
+    twist_covariance: Matrix
+
+
+@dataclass(slots=True)
+class InputState:
+    """What an input has sent so far."""
+
+    received: int = 0
+    last_arrival: int | None = None
+    last_problem: str = ""
+
+
+class Estimator:
+    """A `Filter` behind ROS messages: masks, frames and covariances as the parameters say.
+
+    A message that can't be used is dropped and counted in `filter.dropped`, by input and reason.
+    """
+
+    def __init__(self, values: Mapping[str, Any], lookup: Lookup | None = None) -> None:
+        """Take the values of `estimator_parameters` and, where tf2 is there, its lookup.
+
+        Raises:
+            UserError: A value is not allowed, or no input is configured.
+        """
+        self.values = values
+        self.filter = Filter(filter_settings(values))
+        self.model = self.filter.settings.model
+        self.transforms: StaticTransforms = static_transforms(values["static_transforms"])
+        self.sensors = {
+            name: sensor_settings(values, name, self.model) for name in input_names(values)
+        }
+        if not self.sensors:
+            raise UserError("no input: set odom0 or imu0 to a topic and its _config to a mask")
+        self.inputs = {name: InputState() for name in self.sensors}
+        self.topics = {name: str(values[name]) for name in self.sensors}
+        self.world_frame = values["world_frame"] or values["odom_frame"]
+        self.base_frame = values["base_link_frame"]
+        self._lookup = lookup
+        self._started: int | None = None
+
+    @classmethod
+    def from_parameters(cls, given: Mapping[str, Any]) -> tuple[Estimator, list[str]]:
+        """Return an estimator for given parameters, and the names among them that it doesn't know.
+
+        Raises:
+            UserError: A value is not allowed.
+        """
+        values, unknown = read(estimator_parameters(given), given)
+        return cls(values), unknown
+
+    def receive(self, name: str, message: Any, now: int) -> None:
+        """Queue what the message of input `name` measures; `now` (ns) is its time of arrival."""
+        state = self.inputs[name]
+        state.received += 1
+        state.last_arrival = now
+        try:
+            for measurement in self._measurements(name, message):
+                if not self.filter.put(measurement, now):
+                    state.last_problem = "stamp out of range"
+        except UnknownFrameError as error:
+            self._drop(name, str(error))
+        except ValueError as error:
+            self._drop(name, str(error))
+
+    def command(self, message: Any, now: int) -> None:
+        """Note a cmd_vel that arrived at `now` (ns): a TwistStamped, or a Twist without stamp."""
+        stamped = hasattr(message, "twist")
+        twist = message.twist if stamped else message
+        stamp = (stamp_of(message) if stamped else 0) or now
+        self.filter.command(stamp, twist.linear.x, twist.angular.z)
+
+    def advance(self, now: int) -> Estimate | None:
+        """Fuse what is due at `now` (ns); None before the first measurement."""
+        if self._started is None:
+            self._started = now
+        return self.filter.advance(now)
+
+    def reset(self) -> None:
+        """Start over."""
+        self.filter.reset()
+        self._started = None
+        for name in self.inputs:
+            self.inputs[name] = InputState()
+
+    def silent_inputs(self, now: int) -> list[str]:
+        """Return what to say of each input that has been silent for longer than input_timeout."""
+        limit = self.values["input_timeout"]
+        if not limit or self._started is None:
+            return []
+        silent = []
+        for name, state in self.inputs.items():
+            since = self._started if state.last_arrival is None else state.last_arrival
+            age = seconds(now - since)
+            if age > limit:
+                never = " ever" if state.last_arrival is None else ""
+                silent.append(f"{name} ({self.topics[name]}): no message{never} for {age:.1f} s")
+        return silent
+
+    def odometry(self, estimate: Estimate) -> Odometry:
+        """Return the estimate in the terms of nav_msgs/Odometry; coordinates not held are 0."""
+        names = self.model.state_names
+        index = [CANONICAL_STATES.index(name) for name in names]
+        values = np.zeros(len(CANONICAL_STATES))
+        values[index] = self.model.coordinates(estimate.belief.state)
+        covariance = np.diag(np.full(len(CANONICAL_STATES), _ABSENT_VARIANCE))
+        covariance[np.ix_(index, index)] = estimate.belief.covariance
+        return Odometry(
+            estimate.stamp,
+            values[:3],
+            np.asarray(rotation.from_rpy(values[3], values[4], values[5])),
+            covariance[:6, :6],
+            values[6:9],
+            values[9:12],
+            covariance[6:12, 6:12],
+        )
+
+    def _drop(self, name: str, reason: str) -> None:
+        self.filter.dropped[name, reason] += 1
+        self.inputs[name].last_problem = reason
+
+    def _transform(self, target: str, source: str) -> Transform:
+        source = source or target
+        try:
+            return self.transforms.lookup(target, source)
+        except UnknownFrameError:
+            if self._lookup is None:
+                raise
+            return self._lookup(target, source)
+
+    def _measurements(self, name: str, message: Any) -> list[sensors.Measurement]:
+        stamp = stamp_of(message)
+        if stamp == 0:
+            raise sensors.BadMeasurementError("stamp is 0")
+        parse = self._odometry_parts if name.startswith("odom") else self._imu_parts
+        return [part for part in parse(self.sensors[name], stamp, message) if part is not None]
+
+    def _odometry_parts(
+        self, sensor: sensors.SensorSettings, stamp: int, message: Any
+    ) -> list[sensors.Measurement | None]:
+        parts: list[sensors.Measurement | None] = []
+        if sensor.selected(range(6)):
+            pose = message.pose.pose
+            parts.append(
+                sensors.pose(
+                    sensor,
+                    stamp,
+                    vector(pose.position),
+                    quaternion(pose.orientation),
+                    square(message.pose.covariance, 6),
+                    self._transform(self.world_frame, message.header.frame_id),
+                )
+            )
+        if sensor.selected(range(6, 12)):
+            twist = message.twist.twist
+            parts.append(
+                sensors.twist(
+                    sensor,
+                    stamp,
+                    vector(twist.linear),
+                    vector(twist.angular),
+                    square(message.twist.covariance, 6),
+                    self._transform(self.base_frame, message.child_frame_id),
+                )
+            )
+        return parts
+
+    def _imu_parts(
+        self, sensor: sensors.SensorSettings, stamp: int, message: Any
+    ) -> list[sensors.Measurement | None]:
+        mounting = self._transform(self.base_frame, message.header.frame_id)
+        parts: list[sensors.Measurement | None] = []
+        oriented = message.orientation_covariance[0] != _NO_DATA
+        if oriented:
+            covariance = square(message.orientation_covariance, 3)
+            attitude = quaternion(message.orientation)
+            parts.append(sensors.orientation(sensor, stamp, attitude, covariance, mounting))
+        if message.angular_velocity_covariance[0] != _NO_DATA:
+            full = np.zeros((6, 6))
+            full[3:, 3:] = square(message.angular_velocity_covariance, 3)
+            rate = vector(message.angular_velocity)
+            angular_only = Transform(IDENTITY.translation, mounting.quaternion)
+            parts.append(sensors.twist(sensor, stamp, np.zeros(3), rate, full, angular_only))
+        if message.linear_acceleration_covariance[0] != _NO_DATA and sensor.selected(range(12, 15)):
+            parts.append(
+                sensors.acceleration(
+                    sensor,
+                    stamp,
+                    vector(message.linear_acceleration),
+                    square(message.linear_acceleration_covariance, 3),
+                    mounting,
+                    self._attitude(message, mounting) if oriented else self._estimated_attitude(),
+                )
+            )
+        return parts
+
+    @staticmethod
+    def _attitude(message: Any, mounting: Transform) -> Vector:
+        back = rotation.conjugate(mounting.quaternion)
+        return np.asarray(rotation.multiply(sensors.unit(quaternion(message.orientation)), back))
+
+    def _estimated_attitude(self) -> Vector:
+        if self.filter.estimate is None:
+            return IDENTITY.quaternion
+        return self.odometry(self.filter.estimate).quaternion

@@ -1,0 +1,79 @@
+"""Arrays to messages."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, PoseStamped, Quaternion, TwistStamped, Vector3
+from nav_msgs.msg import Odometry as OdometryMessage
+from nav_msgs.msg import Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ebm_mpc_ros.ros.estimator import Odometry
+
+
+def to_time(stamp: int) -> Time:
+    """Return a stamp in ns as a Time."""
+    return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
+
+
+def to_point(values: Sequence[float]) -> Point:
+    """Return x, y, z (m) as a Point."""
+    return Point(x=float(values[0]), y=float(values[1]), z=float(values[2]))
+
+
+def to_vector(values: Sequence[float]) -> Vector3:
+    """Return three numbers as a Vector3."""
+    return Vector3(x=float(values[0]), y=float(values[1]), z=float(values[2]))
+
+
+def to_quaternion(values: Sequence[float]) -> Quaternion:
+    """Return x, y, z, w as a Quaternion."""
+    x, y, z, w = values
+    return Quaternion(x=float(x), y=float(y), z=float(z), w=float(w))
+
+
+def yaw_quaternion(yaw: float) -> Quaternion:
+    """Return a heading (rad) as a Quaternion."""
+    return Quaternion(z=math.sin(0.5 * yaw), w=math.cos(0.5 * yaw))
+
+
+def to_odometry(odometry: Odometry, frame: str, child: str) -> OdometryMessage:
+    """Return an estimate as nav_msgs/Odometry."""
+    message = OdometryMessage(child_frame_id=child)
+    message.header.frame_id = frame
+    message.header.stamp = to_time(odometry.stamp)
+    message.pose.pose.position = to_point(odometry.position)
+    message.pose.pose.orientation = to_quaternion(odometry.quaternion)
+    message.pose.covariance = odometry.pose_covariance.ravel()
+    message.twist.twist.linear = to_vector(odometry.linear)
+    message.twist.twist.angular = to_vector(odometry.angular)
+    message.twist.covariance = odometry.twist_covariance.ravel()
+    return message
+
+
+def to_path(stamp: int, frame: str, poses: Iterable[Sequence[float]]) -> Path:
+    """Return poses (x, y, yaw) as nav_msgs/Path."""
+    path = Path()
+    path.header.frame_id = frame
+    path.header.stamp = to_time(stamp)
+    for x, y, yaw in poses:
+        pose = PoseStamped(header=path.header)
+        pose.pose.position = Point(x=float(x), y=float(y))
+        pose.pose.orientation = yaw_quaternion(float(yaw))
+        path.poses.append(pose)
+    return path
+
+
+def to_command(stamp: int, frame: str, speed: float, yaw_rate: float, *, stamped: bool) -> Any:
+    """Return a velocity command (m/s, rad/s) as a TwistStamped, or its Twist."""
+    message = TwistStamped()
+    message.header.frame_id = frame
+    message.header.stamp = to_time(stamp)
+    message.twist.linear.x = speed
+    message.twist.angular.z = yaw_rate
+    return message if stamped else message.twist

@@ -1,0 +1,300 @@
+"""The lifecycle node that all nodes are."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from abc import abstractmethod
+from typing import Any, TYPE_CHECKING
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read
+
+if TYPE_CHECKING:
+    from rclpy.qos import QoSProfile
+    from collections.abc import Callable, Iterable
+
+_COMMON = (
+    Parameter(
+        name="autostart",
+        kind="bool",
+        default=True,
+        description="Configure and activate at start, without a lifecycle manager.",
+    ),
+)
+_RCL_TYPES = {
+    "bool": rclpy.Parameter.Type.BOOL,
+    "int": rclpy.Parameter.Type.INTEGER,
+    "float": rclpy.Parameter.Type.DOUBLE,
+    "str": rclpy.Parameter.Type.STRING,
+    "bools": rclpy.Parameter.Type.BOOL_ARRAY,
+    "floats": rclpy.Parameter.Type.DOUBLE_ARRAY,
+    "strs": rclpy.Parameter.Type.STRING_ARRAY,
+}
+_DIAGNOSTICS_PERIOD = 1.0
+
+
+class ManagedNode(LifecycleNode):
+    """A lifecycle node with a parameter table, gated callbacks and diagnostics.
+
+    Subclasses implement `table`, `configure`, `activate`, `deactivate` and `diagnose`. What a
+    user can mend is raised as `UserError` from `configure`, and stops it with one line in the
+    log. Subscriptions and timers made by `listen` and `every` only call while the node is active,
+    and are gone after a clean-up.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Declare the table's parameters, with the values that the user gave."""
+        super().__init__(name, automatically_declare_parameters_from_overrides=True)
+        self.active = False
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._configured = False
+        self._problem = "not configured"
+        self._said: tuple[Level, str] | None = None
+        self._entities: list[Callable[[], Any]] = []
+        self._rows = {row.name: row for row in (*_COMMON, *self.table(self._given()))}
+        for row in self._rows.values():
+            self._declare(row)
+        self.add_on_set_parameters_callback(self._on_set)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_timer = self.create_timer(
+            _DIAGNOSTICS_PERIOD, self._publish_diagnosis, clock=self.steady_clock
+        )
+
+    @abstractmethod
+    def table(self, given: Iterable[str]) -> Iterable[Parameter]:
+        """Return the node's parameters; `given` are the names that the user set."""
+
+    @abstractmethod
+    def configure(self, values: dict[str, Any]) -> None:
+        """Build everything from checked parameter values.
+
+        Raises:
+            UserError: A value can't be used.
+        """
+
+    @abstractmethod
+    def diagnose(self) -> Diagnosis:
+        """Return the node's condition while it is active."""
+
+    def activate(self) -> None:
+        """Start; called before callbacks are let through."""
+
+    def deactivate(self) -> None:
+        """Stop; called after callbacks are held back."""
+
+    def release(self) -> None:
+        """Give up what `configure` built, beyond subscriptions, timers and publishers."""
+
+    @property
+    def now(self) -> int:
+        """The node's clock in ns."""
+        return int(self.get_clock().now().nanoseconds)
+
+    @property
+    def steady_now(self) -> int:
+        """The steady clock in ns."""
+        return int(self.steady_clock.now().nanoseconds)
+
+    def listen(
+        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile | int
+    ) -> None:
+        """Subscribe; messages are let through while the node is active."""
+
+        def gated(message: Any) -> None:
+            if self.active:
+                callback(message)
+
+        subscription = self.create_subscription(kind, topic, gated, qos)
+        self._entities.append(lambda: self.destroy_subscription(subscription))
+
+    def every(self, period: float, callback: Callable[[], None], *, steady: bool = False) -> None:
+        """Call back every `period` seconds of the node's clock, or of the steady one."""
+
+        def gated() -> None:
+            if self.active:
+                callback()
+
+        timer = self.create_timer(period, gated, clock=self.steady_clock if steady else None)
+        self._entities.append(lambda: self.destroy_timer(timer))
+
+    def advertise(self, kind: type, topic: str, qos: QoSProfile | int) -> Any:
+        """Return a publisher that lives until the next clean-up."""
+        publisher = self.create_publisher(kind, topic, qos)
+        self._entities.append(lambda: self.destroy_publisher(publisher))
+        return publisher
+
+    def serve(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> None:
+        """Offer a service until the next clean-up."""
+        service = self.create_service(kind, name, callback)
+        self._entities.append(lambda: self.destroy_service(service))
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Read the parameters and build the node."""
+        return self._transition("configure", self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start."""
+        result = self._transition("activate", self._activate)
+        super().on_activate(state)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop."""
+        result = self._transition("deactivate", self._deactivate)
+        super().on_deactivate(state)
+        return result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Give everything up."""
+        return self._transition("clean up", self._clean_up)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Stop and give everything up."""
+        return self._transition("shut down", self.close)
+
+    def close(self) -> None:
+        """Stop and give everything up; does nothing a second time."""
+        if self.active:
+            self._deactivate()
+        self._clean_up()
+
+    def report(self) -> None:
+        """Publish the diagnosis at once where level or message has changed."""
+        diagnosis = self._diagnosis()
+        if (diagnosis.level, diagnosis.message) != self._said:
+            self._publish_diagnosis()
+
+    def _transition(self, name: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        """Run a transition; rclpy would swallow what it raises."""
+        try:
+            action()
+        except UserError as error:
+            self._problem = str(error)
+            self.get_logger().error(f"can't {name}: {error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception:  # noqa: BLE001  a bug: told with its traceback, not swallowed
+            self._problem = f"can't {name}: internal error, see the log"
+            self.get_logger().error(f"can't {name}:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        given = {name: value.value for name, value in self.get_parameters_by_prefix("").items()}
+        values, unknown = read(self._rows.values(), given)
+        for name in unknown:
+            self.get_logger().warning(f"unknown parameter {name}: it has no effect")
+        try:
+            self.configure(values)
+        except BaseException:
+            self._clean_up()
+            raise
+        self._configured = True
+        self._problem = "not active"
+
+    def _activate(self) -> None:
+        self.activate()
+        self.active = True
+        self._problem = ""
+
+    def _deactivate(self) -> None:
+        self.active = False
+        self._problem = "not active"
+        self.deactivate()
+
+    def _clean_up(self) -> None:
+        self._configured = False
+        self._problem = "not configured"
+        self.release()
+        while self._entities:
+            self._entities.pop()()
+
+    def _given(self) -> list[str]:
+        return list(self.get_parameters_by_prefix(""))
+
+    def _declare(self, row: Parameter) -> None:
+        unit = f" ({row.unit})" if row.unit else ""
+        descriptor = ParameterDescriptor(
+            description=row.description + unit,
+            additional_constraints=row.allowed,
+            dynamic_typing=True,
+        )
+        if self.has_parameter(row.name):
+            self.set_descriptor(row.name, descriptor)
+            return
+        self.declare_parameter(row.name, descriptor=descriptor)
+        default = rclpy.Parameter(row.name, _RCL_TYPES[row.kind], row.default)
+        self.set_parameters([default])
+
+    def _on_set(self, parameters: list[rclpy.Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            row = self._rows.get(parameter.name)
+            if row is None:
+                continue
+            if self._configured and not row.live:
+                reason = f"{row.name} is fixed while the node is configured: clean up first"
+                return SetParametersResult(successful=False, reason=reason)
+            try:
+                row.check(parameter.value)
+            except ParameterError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _diagnosis(self) -> Diagnosis:
+        if self.active:
+            return self.diagnose()
+        return Diagnosis(Level.ERROR if not self._configured else Level.WARN, self._problem)
+
+    def _publish_diagnosis(self) -> None:
+        diagnosis = self._diagnosis()
+        self._said = (diagnosis.level, diagnosis.message)
+        status = DiagnosticStatus(
+            level=bytes([diagnosis.level]),
+            name=self.get_fully_qualified_name().lstrip("/"),
+            message=diagnosis.message,
+            hardware_id="ebm_mpc_ros",
+            values=[KeyValue(key=key, value=str(v)) for key, v in diagnosis.values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def parameter(self, name: str) -> Value:
+        """Return a parameter's value now, checked."""
+        return self._rows[name].check(self.get_parameter(name).value)
+
+
+def spin(make: Callable[[], ManagedNode]) -> int:
+    """Run a node as a process until Ctrl-C or a shutdown; returns its exit code."""
+    rclpy.init()
+    node = None
+    try:
+        node = make()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        if node.parameter("autostart"):
+            configured = node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            if configured:
+                node.trigger_activate()
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except UserError as error:
+        rclpy.logging.get_logger("ebm_mpc_ros").fatal(str(error))
+        return 2
+    finally:
+        # A launch system may send the signal twice; the second must not break the clean-up.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

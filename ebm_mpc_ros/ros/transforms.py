@@ -1,0 +1,58 @@
+"""tf2, where it is installed; without it nothing is looked up and nothing is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ebm_mpc_ros.estimation.frames import Transform, UnknownFrameError, bare
+from ebm_mpc_ros.ros.conversion import quaternion, vector
+
+try:
+    import tf2_ros
+    from rclpy.time import Time
+except ImportError:
+    tf2_ros = None
+
+
+class Transforms:
+    """A node's transform listener and broadcaster."""
+
+    def __init__(self, node: Any, *, publish: bool) -> None:
+        """Listen to /tf and /tf_static; broadcast if `publish`."""
+        self._buffer = self._listener = self._broadcaster = None
+        if tf2_ros is not None:
+            self._buffer = tf2_ros.Buffer()
+            self._listener = tf2_ros.TransformListener(self._buffer, node)
+            self._broadcaster = tf2_ros.TransformBroadcaster(node) if publish else None
+
+    @property
+    def broadcasts(self) -> bool:
+        """Whether `broadcast` sends anything."""
+        return self._broadcaster is not None
+
+    def broadcast(self, transform: Any) -> None:
+        """Send a geometry_msgs/TransformStamped."""
+        if self._broadcaster is not None:
+            self._broadcaster.sendTransform(transform)
+
+    def lookup(self, target: str, source: str) -> Transform:
+        """Return the latest pose of `source` in `target`.
+
+        Raises:
+            UnknownFrameError: They are not connected, or tf2 is not installed.
+        """
+        if self._buffer is None:
+            raise UnknownFrameError(
+                f"no transform from {source!r} to {target!r} in static_transforms, and no tf2"
+            )
+        try:
+            found = self._buffer.lookup_transform(bare(target), bare(source), Time()).transform
+        except tf2_ros.TransformException as error:
+            raise UnknownFrameError(f"no transform from {source!r} to {target!r}") from error
+        return Transform(vector(found.translation), quaternion(found.rotation))
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            self._listener.unregister()
+            self._listener = None

@@ -1,0 +1,28 @@
+"""Where tools write to: rich's console on stderr, so that stdout stays for results."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(title: str, unit: str, total: float) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar; yields a function that takes how much of `total` is done."""
+    columns = (
+        TextColumn(title),
+        BarColumn(bar_width=36),
+        TextColumn(f"{{task.completed:.0f}} of {{task.total:.0f}} {unit}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=min(done, total))

@@ -1,0 +1,223 @@
+"""A bag through the estimator: no DDS, no clock but the bag's, the same bytes every time."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+import numpy as np
+
+from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.estimation.frames import Transform, parse_transform
+from ebm_mpc_ros.learning.bags import Bag, BagWriter, open_bag
+from ebm_mpc_ros.ros.conversion import quaternion, vector
+from ebm_mpc_ros.ros.estimator import Estimator, Odometry
+from ebm_mpc_ros.ros.parameter_file import load_parameters
+from ebm_mpc_ros.tools.console import console, progress
+from ebm_mpc_ros.tools.replay_picture import draw_replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    import argparse
+
+_COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
+_ODOMETRY = "nav_msgs/msg/Odometry"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the tool's arguments."""
+    parser.add_argument("bag", type=Path, metavar="BAG", help="ROS 1 bag, or ROS 2 bag folder")
+    parser.add_argument(
+        "--params", type=Path, required=True, metavar="FILE", help="parameter YAML of the node"
+    )
+    parser.add_argument(
+        "--node", default="ekf_node", metavar="NAME", help="node in FILE (default: ekf_node)"
+    )
+    parser.add_argument(
+        "--static-transform",
+        action="append",
+        default=[],
+        metavar="'PARENT CHILD X Y Z ROLL PITCH YAW'",
+        help="mounting of a sensor in m and rad; may be repeated; overrides FILE and bag",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/replay"),
+        metavar="DIR",
+        help="folder for estimate.csv, estimate.png and the bag estimate/ (default: out/replay)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay the bag; print where it ends."""
+    estimator, unknown = Estimator.from_parameters(
+        load_parameters(arguments.params, arguments.node)
+    )
+    for name in unknown:
+        console.print(f"warning: {arguments.params}: unknown parameter {name}", style="yellow")
+    try:
+        overrides = [parse_transform(text) for text in arguments.static_transform]
+    except ValueError as error:
+        raise UserError(f"--static-transform: {error}") from error
+    with open_bag(arguments.bag) as bag:
+        configured = [parse_transform(text) for text in estimator.values["static_transforms"]]
+        for parent, child, transform in (*_recorded_transforms(bag), *configured, *overrides):
+            estimator.transforms.add(parent, child, transform)
+        track = _replay(estimator, bag)
+    if not track:
+        _report_drops(estimator)
+        raise UserError(f"{arguments.bag}: no message could be used, so there is no estimate")
+    _write(arguments.out, estimator, track)
+    _report_drops(estimator)
+    _report_consistency(estimator)
+    console.print(f"written: {arguments.out}/estimate.csv, estimate.png, estimate/ (MCAP)")
+    x, y, z = track[-1].odometry.position
+    print(f"final: {x:.4f} {y:.4f} {z:.4f}")
+    return 0
+
+
+class Row(NamedTuple):
+    """An estimate and the bag's time (ns) at which it was published."""
+
+    time: int
+    odometry: Odometry
+
+
+def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
+    """Yield (bag time in ns, new estimate or None) for every tick of the estimator's timer.
+
+    Messages come in the bag's order of arrival, ticks every 1/frequency from the first message.
+
+    Raises:
+        BagError: An input's topic is not in the bag.
+    """
+    inputs = {_absolute(topic): name for name, topic in estimator.topics.items()}
+    commands = {"/cmd_vel"} & set(bag.topics) if estimator.values["use_control"] else set()
+    period = round(1e9 / estimator.values["frequency"])
+    tick: int | None = None
+    last_stamp = -1
+
+    def publish(now: int) -> Row | None:
+        nonlocal last_stamp
+        estimate = estimator.advance(now)
+        if estimate is None or estimate.stamp == last_stamp or estimator.silent_inputs(now):
+            return None
+        last_stamp = estimate.stamp
+        return Row(now, estimator.odometry(estimate))
+
+    for topic, time, message in bag.messages([*inputs, *commands]):
+        tick = time + period if tick is None else tick
+        while tick < time:
+            yield tick, publish(tick)
+            tick += period
+        if topic in commands:
+            estimator.command(message, time)
+        else:
+            estimator.receive(inputs[topic], message, time)
+    if tick is not None:
+        yield tick, publish(tick)
+
+
+def _replay(estimator: Estimator, bag: Bag) -> list[Row]:
+    track = []
+    start, end = bag.start_time, bag.end_time
+    with progress("replay", "bag seconds", total=(end - start) * 1e-9) as advance_to:
+        for time, row in replay(estimator, bag):
+            if row is not None:
+                track.append(row)
+            advance_to((time - start) * 1e-9)
+    return track
+
+
+def _recorded_transforms(bag: Bag) -> Iterator[tuple[str, str, Transform]]:
+    if "/tf_static" not in bag.topics:
+        return
+    for _, _, message in bag.messages(["/tf_static"]):
+        for entry in message.transforms:
+            pose = entry.transform
+            yield (
+                entry.header.frame_id,
+                entry.child_frame_id,
+                Transform(vector(pose.translation), quaternion(pose.rotation)),
+            )
+
+
+def _write(out: Path, estimator: Estimator, track: list[Row]) -> None:
+    """Write into a temporary folder first, so that no half-written result is left."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: {error.strerror or error}") from error
+    with tempfile.TemporaryDirectory(dir=out, prefix=".replay-") as name:
+        fresh = Path(name)
+        _write_csv(fresh / "estimate.csv", track)
+        _write_bag(fresh / "estimate", estimator, track)
+        draw_replay(
+            fresh / "estimate.png", [row.odometry for row in track], estimator.filter.consistency
+        )
+        shutil.rmtree(out / "estimate", ignore_errors=True)
+        for result in fresh.iterdir():
+            result.replace(out / result.name)
+
+
+def _write_csv(path: Path, track: list[Row]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for _, odometry in track:
+            numbers = np.concatenate(
+                (odometry.position, odometry.quaternion, odometry.linear, odometry.angular)
+            )
+            stamp = f"{odometry.stamp // 10**9}.{odometry.stamp % 10**9:09d}"
+            writer.writerow([stamp, *(f"{number:.9f}" for number in numbers)])
+
+
+def _write_bag(path: Path, estimator: Estimator, track: list[Row]) -> None:
+    with BagWriter(path) as writer:
+        for time, odometry in track:
+            message = _message(writer.types.types, estimator, odometry)
+            writer.write("/odometry/filtered", _ODOMETRY, time, message)
+
+
+def _message(types: Any, estimator: Estimator, odometry: Odometry) -> Any:
+    """Return a rosbags Odometry."""
+
+    def xyz(kind: str, values: Any) -> Any:
+        return types[f"geometry_msgs/msg/{kind}"](*map(float, values))
+
+    stamp = types["builtin_interfaces/msg/Time"](odometry.stamp // 10**9, odometry.stamp % 10**9)
+    pose = types["geometry_msgs/msg/Pose"](
+        xyz("Point", odometry.position), xyz("Quaternion", odometry.quaternion)
+    )
+    twist = types["geometry_msgs/msg/Twist"](
+        xyz("Vector3", odometry.linear), xyz("Vector3", odometry.angular)
+    )
+    return types[_ODOMETRY](
+        types["std_msgs/msg/Header"](stamp, estimator.world_frame),
+        estimator.base_frame,
+        types["geometry_msgs/msg/PoseWithCovariance"](pose, odometry.pose_covariance.ravel()),
+        types["geometry_msgs/msg/TwistWithCovariance"](twist, odometry.twist_covariance.ravel()),
+    )
+
+
+def _report_drops(estimator: Estimator) -> None:
+    for (name, reason), count in sorted(estimator.filter.dropped.items()):
+        topic = estimator.topics.get(name, name)
+        console.print(f"dropped: {count} of {name} ({topic}): {reason}", style="yellow")
+
+
+def _report_consistency(estimator: Estimator) -> None:
+    for name, statistics in sorted(estimator.filter.consistency.items()):
+        low, high = statistics.bounds()
+        console.print(
+            f"{name}: {statistics.count} measurements, mean NIS per degree of freedom "
+            f"{statistics.ratio:.3f} (95 % of consistent filters: {low:.3f} to {high:.3f})"
+        )
+
+
+def _absolute(topic: str) -> str:
+    return topic if topic.startswith("/") else f"/{topic}"

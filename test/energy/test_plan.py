@@ -1,0 +1,348 @@
+"""The energy of a plan: value, gradient by the adjoint, and the linear-quadratic limit."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ebm_mpc_ros.energy.base import LinearChange
+from ebm_mpc_ros.energy.cost import PlanCost
+from ebm_mpc_ros.energy.descent import descend
+from ebm_mpc_ros.energy.langevin import mala
+from ebm_mpc_ros.energy.plan import PlanEnergy
+from ebm_mpc_ros.models import Model, load_model
+from ebm_mpc_ros.models.base import Jacobians
+
+DT, HORIZON = 0.1, 12
+INF = math.inf
+COST = PlanCost(
+    state_weight=(20.0, 20.0, 2.0, 0.5, 0.1),
+    terminal_weight=(90.0, 100.0, 10.0, 2.0, 0.6),
+    input_weight=(0.5, 0.25),
+    state_lower=(-INF, -INF, -INF, -0.2, -1.7),
+    state_upper=(INF, INF, INF, 1.15, 1.7),
+    input_lower=(-1.0, -2.0),
+    input_upper=(1.0, 2.0),
+)
+OBSTACLES = torch.tensor([[0.6, 0.1, 0.2], [-0.5, 0.8, 0.4], [9.0, 9.0, 1.0]], dtype=torch.float64)
+
+
+def problem(**changes):
+    """A robot that heads across the cut of the yaw, near two obstacles."""
+    reference = torch.zeros(HORIZON + 1, 5, dtype=torch.float64)
+    reference[:, 0] = -0.08 * torch.arange(HORIZON + 1)
+    reference[:, 2] = -3.1
+    reference[:, 3] = 0.8
+    arguments = {
+        "state": torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64),
+        "reference": reference,
+        "obstacles": OBSTACLES,
+    }
+    return PlanEnergy(load_model("diff_drive"), COST, DT, **(arguments | changes))
+
+
+def inputs(count=8, scale=1.5, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(1)
+    return scale * torch.randn(count, 2 * HORIZON, generator=generator, dtype=dtype)
+
+
+def hinge(x):
+    return x.clamp(min=0.0)
+
+
+def cost_of(x, state, reference, obstacles):
+    """J written down stage by stage, for autograd."""
+    model = load_model("diff_drive")
+    U = x.view(len(x), HORIZON, 2)
+    Q, R = torch.tensor(COST.state_weight).double(), torch.tensor(COST.input_weight).double()
+    terminal = torch.tensor(COST.terminal_weight).double()
+    robot = state.expand(len(x), 5)
+    J = torch.zeros(len(x), dtype=torch.float64)
+    for i in range(HORIZON + 1):
+        error = model.minus(robot, reference[i])
+        J = J + 0.5 * ((terminal if i == HORIZON else Q) * error**2).sum(-1)
+        if i:
+            distance = torch.linalg.vector_norm(robot[:, None, :2] - obstacles[:, :2], dim=-1)
+            clearance = distance - obstacles[:, 2] - COST.robot_radius
+            J = J + 0.5 * COST.obstacle_weight * (hinge(COST.margin - clearance) ** 2).sum(-1)
+            for column, upper, lower in ((3, 1.15, -0.2), (4, 1.7, -1.7)):
+                value = robot[:, column]
+                beyond = hinge(value - upper) ** 2 + hinge(lower - value) ** 2
+                J = J + 0.5 * COST.state_bound_weight * beyond
+        if i < HORIZON:
+            u = U[:, i]
+            limit = torch.tensor(COST.input_upper).double()
+            J = J + 0.5 * (R * u**2).sum(-1)
+            J = J + 0.5 * COST.input_bound_weight * (hinge(u.abs() - limit) ** 2).sum(-1)
+            robot = model.f(robot, u, DT)
+    return J
+
+
+@pytest.mark.parametrize("expanded", [False, True])
+def test_value_and_gradient_agree_with_autograd(expanded):
+    energy, x = problem(), inputs()
+    if expanded:
+        energy.expand(0.3 * x[0])
+    state = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64)
+    reference = torch.zeros(HORIZON + 1, 5, dtype=torch.float64)
+    reference[:, 0] = -0.08 * torch.arange(HORIZON + 1)
+    reference[:, 2], reference[:, 3] = -3.1, 0.8
+    leaf = x.clone().requires_grad_()
+    expected = cost_of(leaf, state, reference, OBSTACLES)
+    (gradient,) = torch.autograd.grad(expected.sum(), leaf)
+    value, score = energy.energy_and_score(x)
+    torch.testing.assert_close(value, expected.detach(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(score, -gradient, rtol=1e-9, atol=1e-9)
+
+
+def test_the_problem_of_that_test_has_every_term_active():
+    x = inputs()
+    without = [
+        problem(obstacles=None).energy_and_score(x)[0],
+        *(
+            PlanEnergy(
+                load_model("diff_drive"),
+                dataclasses.replace(COST, **{name: 0.0}),
+                DT,
+                state=torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64),
+                reference=problem()._reference[[0, *range(HORIZON)], 0],
+                obstacles=OBSTACLES,
+            ).energy_and_score(x)[0]
+            for name in ("state_bound_weight", "input_bound_weight")
+        ),
+    ]
+    value = problem().energy_and_score(x)[0]
+    for other in without:
+        assert bool(((value - other).abs() > 1e-3).any())
+
+
+def test_single_precision_agrees_with_double():
+    x = inputs()
+    expected = problem().energy_and_score(x)
+    state = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2])
+    reference = torch.zeros(HORIZON + 1, 5)
+    reference[:, 0] = -0.08 * torch.arange(HORIZON + 1)
+    reference[:, 2], reference[:, 3] = -3.1, 0.8
+    single = PlanEnergy(
+        load_model("diff_drive"),
+        COST,
+        DT,
+        state=state,
+        reference=reference,
+        obstacles=OBSTACLES.float(),
+    )
+    value, score = single.energy_and_score(x.float())
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value.double(), expected[0], rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(score.double(), expected[1], rtol=1e-4, atol=1e-2)
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(0.0, 3.0), expanded=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_a_rollout_is_the_model_step_by_step(seed, scale, expanded):
+    generator = torch.Generator().manual_seed(seed)
+    x = scale * torch.randn(4, 2 * HORIZON, generator=generator, dtype=torch.float64)
+    energy, model = problem(), load_model("diff_drive")
+    if expanded:
+        energy.expand(x[0] + 0.1)
+    robot = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64).expand(4, 5)
+    states = [robot]
+    for i in range(HORIZON):
+        robot = model.f(robot, x.view(4, HORIZON, 2)[:, i], DT)
+        states.append(robot)
+    torch.testing.assert_close(energy.rollout(x), torch.stack(states, 1), rtol=0, atol=1e-12)
+
+
+def test_a_state_on_the_centre_of_an_obstacle_has_a_finite_gradient():
+    energy = problem(
+        state=torch.zeros(5, dtype=torch.float64),
+        obstacles=torch.tensor([[0.0, 0.0, 0.3]], dtype=torch.float64),
+    )
+    value, score = energy.energy_and_score(torch.zeros(1, 2 * HORIZON, dtype=torch.float64))
+    assert bool(value.isfinite().all())
+    assert bool(score.isfinite().all())
+
+
+def test_clearance_is_measured_from_the_robots_rim():
+    energy = problem()
+    states = torch.zeros(2, HORIZON + 1, 5, dtype=torch.float64)
+    states[0, :, 0] = 3.0
+    states[0, 4, :2] = torch.tensor([0.6, 1.1])
+    states[1, :, 0] = 5.0
+    expected = [1.0 - 0.2 - 0.2, math.hypot(4.4, 0.1) - 0.4]
+    np.testing.assert_allclose(energy.clearance(states), expected, atol=1e-12)
+    assert bool(problem(obstacles=None).clearance(states).isinf().all())
+
+
+class DoubleIntegrator(Model):
+    """x'' = a along one axis, exactly discretised; linear."""
+
+    state_names = ("x", "vx")
+    input_names = ("ax",)
+    noise_names = ("x", "vx")
+    state_size = 2
+    A = np.array([[1.0, 0.2], [0.0, 1.0]])
+    B = np.array([[0.02], [0.2]])
+
+    def f(self, x, u, dt, w=None):
+        assert dt == 0.2
+        assert w is None
+        return x @ self.A.T + u @ self.B.T
+
+    def jacobians(self, x, u, dt):
+        shape = x.shape[:-1]
+        A = np.broadcast_to(self.A, (*shape, 2, 2)).copy()
+        return Jacobians(A, np.broadcast_to(self.B, (*shape, 2, 1)).copy(), A)
+
+    def plus(self, x, delta):
+        return x + delta
+
+    def minus(self, a, b):
+        return a - b
+
+    def h(self, x, v=None):
+        return x if v is None else x + v
+
+    def H(self, x):
+        raise NotImplementedError
+
+    def innovation(self, z, x):
+        return z - x
+
+    def origin(self):
+        return (0.0, 0.0)
+
+
+LINEAR_COST = PlanCost(
+    state_weight=(2.0, 0.3),
+    terminal_weight=(7.0, 1.5),
+    input_weight=(0.4,),
+    state_lower=(-INF, -INF),
+    state_upper=(INF, INF),
+    input_lower=(-INF,),
+    input_upper=(INF,),
+)
+N = 10
+X0 = np.array([1.5, -0.7])
+
+
+def linear_energy():
+    return PlanEnergy(
+        DoubleIntegrator(),
+        LINEAR_COST,
+        0.2,
+        state=torch.from_numpy(X0),
+        reference=torch.zeros(N + 1, 2, dtype=torch.float64),
+    )
+
+
+def condensed():
+    """H and F of J = ½ UᵀHU + UᵀF x0 + …, from powers of A."""
+    A, B = DoubleIntegrator.A, DoubleIntegrator.B
+    Q, Q_N = np.diag(LINEAR_COST.state_weight), np.diag(LINEAR_COST.terminal_weight)
+    H, F = np.diag(np.full(N, LINEAR_COST.input_weight[0])), np.zeros((N, 2))
+    for k in range(1, N + 1):
+        G = np.zeros((2, N))
+        for i in range(k):
+            G[:, i : i + 1] = np.linalg.matrix_power(A, k - 1 - i) @ B
+        weight = Q_N if k == N else Q
+        H += G.T @ weight @ G
+        F += G.T @ weight @ np.linalg.matrix_power(A, k)
+    return H, F
+
+
+def riccati_gain():
+    A, B = DoubleIntegrator.A, DoubleIntegrator.B
+    Q, R = np.diag(LINEAR_COST.state_weight), np.diag(LINEAR_COST.input_weight)
+    P = np.diag(LINEAR_COST.terminal_weight)
+    for _ in range(N):
+        gain = np.linalg.solve(R + B.T @ P @ B, B.T @ P @ A)
+        P = Q + A.T @ P @ (A - B @ gain)
+    return gain
+
+
+def test_the_expansion_of_a_linear_quadratic_plan_is_exact():
+    H, F = condensed()
+    x = torch.linspace(-1, 1, N, dtype=torch.float64)
+    expansion = linear_energy().expand(x)
+    np.testing.assert_allclose(expansion.hessian, H, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(expansion.gradient, H @ x.numpy() + F @ X0, rtol=1e-10)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.1, 1.0, 10.0])
+def test_sampled_plans_are_the_gaussian_of_the_linear_quadratic_problem(temperature):
+    H, F = condensed()
+    energy, origin = linear_energy(), torch.zeros(N, dtype=torch.float64)
+    factor = torch.linalg.cholesky(energy.expand(origin).hessian) / math.sqrt(temperature)
+    change = LinearChange(energy, origin, factor, temperature)
+    chains = mala(
+        change,
+        torch.zeros(10_000, N, dtype=torch.float64),
+        step_size=1.0,
+        steps=50,
+        generator=torch.Generator().manual_seed(3),
+    )
+    U = change.to_original(chains.x).numpy()
+    L = np.linalg.cholesky(H)
+    standard = (U + np.linalg.solve(H, F @ X0)) @ L / math.sqrt(temperature)
+    np.testing.assert_allclose(standard.mean(0), 0.0, atol=0.05)
+    np.testing.assert_allclose(np.cov(standard.T), np.eye(N), atol=0.07)
+
+
+def test_the_best_plan_starts_with_the_riccati_gain():
+    energy, origin = linear_energy(), torch.zeros(N, dtype=torch.float64)
+    factor = torch.linalg.cholesky(energy.expand(origin).hessian)
+    change = LinearChange(energy, origin, factor)
+    best = descend(change, torch.zeros(1, N, dtype=torch.float64), step_size=1.0, steps=1)
+    first = change.to_original(best.x)[0, :1].numpy()
+    np.testing.assert_allclose(first, -riccati_gain() @ X0, rtol=1e-9)
+
+
+def test_the_optimum_costs_what_the_condensed_problem_says():
+    H, F = condensed()
+    U = -np.linalg.solve(H, F @ X0)
+    rest = 0.5 * sum(
+        (np.linalg.matrix_power(DoubleIntegrator.A, k) @ X0) ** 2
+        @ np.array(LINEAR_COST.terminal_weight if k == N else LINEAR_COST.state_weight)
+        for k in range(N + 1)
+    )
+    value, _ = linear_energy().energy_and_score(torch.from_numpy(U)[None])
+    assert float(value[0]) == pytest.approx(rest + 0.5 * U @ F @ X0, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"state_weight": (1.0, -1.0)}, "state_weight"),
+        ({"terminal_weight": (1.0,)}, "terminal_weight"),
+        ({"input_weight": (0.0,)}, "input_weight"),
+        ({"input_upper": (-INF,)}, "input_upper"),
+        ({"state_lower": (0.0, 0.0, 0.0)}, "state_lower"),
+        ({"margin": -0.1}, "margin"),
+        ({"obstacle_weight": math.nan}, "obstacle_weight"),
+    ],
+)
+def test_bad_costs_are_named(changes, name):
+    with pytest.raises(ValueError, match=name):
+        dataclasses.replace(LINEAR_COST, **changes)
+
+
+def test_a_model_without_inputs_or_a_reference_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="RigidBody"):
+        PlanEnergy(
+            load_model("rigid_body"), COST, DT, state=torch.zeros(16), reference=torch.zeros(3, 16)
+        )
+    with pytest.raises(ValueError, match="reference"):
+        problem(reference=torch.zeros(HORIZON + 1, 4, dtype=torch.float64))
+    with pytest.raises(ValueError, match="weights"):
+        PlanEnergy(
+            load_model("diff_drive"),
+            LINEAR_COST,
+            DT,
+            state=torch.zeros(5),
+            reference=torch.zeros(3, 5),
+        )
