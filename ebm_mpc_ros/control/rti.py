@@ -29,7 +29,8 @@ class Solution:
     Attributes:
         status: How the solve ended.
         inputs: u (N, m), within the bounds; NaN unless usable.
-        states: x (N+1, state_size), the first the state given; NaN unless usable.
+        states: x (N+1, state_size), the first the state given; NaN unless usable. Like the
+            inputs read-only: the next tick starts from them.
         iterations: ADMM iterations of the tick.
         primal_residual: Largest violation of a constraint of the last QP, in scaled coordinates.
         reason: Why the plan is not usable, in words; empty if it is.
@@ -107,7 +108,7 @@ class RealTimeIteration:
             with np.errstate(all="ignore"):
                 ready = self._continue() or self._start_anew()
             if not ready:
-                self._refusal = "the problem about this reference is not finite"
+                self._refusal = "the problem about this reference is not finite or out of range"
         self._prepared = True
 
     def feedback(self, state: ArrayLike) -> Solution:
@@ -122,7 +123,7 @@ class RealTimeIteration:
             raise RuntimeError("feedback was called without prepare")
         refusal = self._refusal or _fault("state", state, self._states.shape[1:])
         if refusal or self._solver is None:
-            return self._unusable(Status.BAD_INPUT, refusal)
+            return self._unusable(Status.BAD_INPUT, refusal or "there is no solver")
         state = np.asarray(state, dtype=np.float64)
         with np.errstate(all="ignore"):
             distance = self._qp.start(self._problem.model.minus(state, self._states[0]))
@@ -142,7 +143,10 @@ class RealTimeIteration:
         self._jumped = True
         if not qp.linearise(self._states, self._inputs, self._follow(), self._reference):
             return False
-        self._solver = QuadraticSolver(qp.P, qp.A, qp.q, qp.lower, qp.upper, self._settings)
+        try:
+            self._solver = QuadraticSolver(qp.P, qp.A, qp.q, qp.lower, qp.upper, self._settings)
+        except ValueError:
+            return False
         return True
 
     def _continue(self) -> bool:
@@ -207,6 +211,8 @@ class RealTimeIteration:
                 return self._unusable(Status.FAILED, reason, iterations, residual)
         solver.restore()
         states[0] = state
+        states.setflags(write=False)
+        inputs.setflags(write=False)
         self._plan = _Plan(
             states,
             inputs,

@@ -1,8 +1,5 @@
 """The real-time iteration against closed forms, an independent QP and a closed loop."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import osqp
 import pytest
@@ -12,14 +9,7 @@ from hypothesis import strategies as st
 
 from ebm_mpc_ros.control import ControlProblem, RealTimeIteration, SolverSettings, Status
 from ebm_mpc_ros.control.rti import Outcome
-from ebm_mpc_ros.models import load_model
-
-_spec = importlib.util.spec_from_file_location(
-    "linear_model", Path(__file__).with_name("linear_model.py")
-)
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-Linear = _module.Linear
+from ebm_mpc_ros.models import Jacobians, Model, load_model
 
 DT = 0.05
 TIGHT = SolverSettings(
@@ -30,6 +20,43 @@ TIGHT = SolverSettings(
     sqp_iterations=2,
 )
 NONE = np.full(4, np.inf)
+
+
+class Linear(Model):
+    # x' = A x + B u with vector states, for closed forms.
+    state_names = ("x", "y", "vx", "vy")
+    input_names = ("ax", "ay")
+    noise_names = state_names
+    state_size = 4
+
+    def __init__(self, A, B):
+        self.A, self.B = A, B
+
+    def f(self, x, u, dt, w=None):  # noqa: ARG002
+        return x @ self.A.T + u @ self.B.T + (0 if w is None else w)
+
+    def jacobians(self, x, u, dt):  # noqa: ARG002
+        batch = x.shape[:-1]
+        A, B = (np.broadcast_to(M, (*batch, *M.shape)) for M in (self.A, self.B))
+        return Jacobians(A, B, np.broadcast_to(np.eye(4), (*batch, 4, 4)))
+
+    def plus(self, x, delta):
+        return x + delta
+
+    def minus(self, a, b):
+        return a - b
+
+    def h(self, x, v=None):
+        return x if v is None else x + v
+
+    def H(self, x):  # noqa: ARG002
+        return np.eye(4)
+
+    def innovation(self, z, x):
+        return z - x
+
+    def origin(self):
+        return (0.0,) * 4
 
 
 def random_problem(rng, *, bounded, horizon=10):
@@ -291,6 +318,13 @@ def test_a_jump_of_the_reference_is_given_more_iterations(make_problem):
     solution = tick(controller, reference, np.zeros(5))
     assert solution.iterations > 5
     assert solution.usable
+
+
+def test_a_plan_cannot_be_altered_under_the_controller(make_problem):
+    solution = tick(RealTimeIteration(make_problem()), np.zeros((21, 5)), np.full(5, 0.1))
+    for plan in (solution.states, solution.inputs):
+        with pytest.raises(ValueError, match="read-only"):
+            plan[0] = np.nan
 
 
 def test_plans_are_reproducible(make_problem, figure_eight):
