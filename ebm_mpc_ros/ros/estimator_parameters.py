@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from ebm_mpc_ros.models import CANONICAL_STATES, Model, load_model
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
 
 _STATES = len(CANONICAL_STATES)
 _NO_THRESHOLD = 1e9

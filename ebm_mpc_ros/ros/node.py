@@ -5,22 +5,24 @@ from __future__ import annotations
 import signal
 import traceback
 from abc import abstractmethod
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read
 
 if TYPE_CHECKING:
-    from rclpy.qos import QoSProfile
     from collections.abc import Callable, Iterable
+
+    from rclpy.qos import QoSProfile
 
 _COMMON = (
     Parameter(
@@ -40,6 +42,7 @@ _RCL_TYPES = {
     "strs": rclpy.Parameter.Type.STRING_ARRAY,
 }
 _DIAGNOSTICS_PERIOD = 1.0
+_LONGEST_WAIT = 0.1
 
 
 class ManagedNode(LifecycleNode):
@@ -55,9 +58,11 @@ class ManagedNode(LifecycleNode):
         """Declare the table's parameters, with the values that the user gave."""
         super().__init__(name, automatically_declare_parameters_from_overrides=True)
         self.active = False
+        self.finished = False
+        """Set by a node that has nothing left to do: its process ends."""
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._configured = False
-        self._problem = "not configured"
+        self._inactive_because = "not configured"
         self._said: tuple[Level, str] | None = None
         self._entities: list[Callable[[], Any]] = []
         self._rows = {row.name: row for row in (*_COMMON, *self.table(self._given()))}
@@ -65,8 +70,12 @@ class ManagedNode(LifecycleNode):
             self._declare(row)
         self.add_on_set_parameters_callback(self._on_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._diagnostics_timer = self.create_timer(
-            _DIAGNOSTICS_PERIOD, self._publish_diagnosis, clock=self.steady_clock
+        self._own_timers = (
+            self.create_timer(
+                _DIAGNOSTICS_PERIOD, self._publish_diagnosis, clock=self.steady_clock
+            ),
+            # Wakes the executor, so that an idle node sees a signal's flag soon.
+            self.create_timer(_LONGEST_WAIT, lambda: None, clock=self.steady_clock),
         )
 
     @abstractmethod
@@ -114,6 +123,13 @@ class ManagedNode(LifecycleNode):
                 callback(message)
 
         subscription = self.create_subscription(kind, topic, gated, qos)
+        self._entities.append(lambda: self.destroy_subscription(subscription))
+
+    def listen_raw(
+        self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile
+    ) -> None:
+        """Subscribe to serialised messages, gate or no gate."""
+        subscription = self.create_subscription(kind, topic, callback, qos, raw=True)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
     def every(self, period: float, callback: Callable[[], None], *, steady: bool = False) -> None:
@@ -178,11 +194,11 @@ class ManagedNode(LifecycleNode):
         try:
             action()
         except UserError as error:
-            self._problem = str(error)
+            self._inactive_because = str(error)
             self.get_logger().error(f"can't {name}: {error}")
             return TransitionCallbackReturn.FAILURE
         except Exception:  # noqa: BLE001  a bug: told with its traceback, not swallowed
-            self._problem = f"can't {name}: internal error, see the log"
+            self._inactive_because = f"can't {name}: internal error, see the log"
             self.get_logger().error(f"can't {name}:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
@@ -198,21 +214,21 @@ class ManagedNode(LifecycleNode):
             self._clean_up()
             raise
         self._configured = True
-        self._problem = "not active"
+        self._inactive_because = "not active"
 
     def _activate(self) -> None:
         self.activate()
         self.active = True
-        self._problem = ""
+        self._inactive_because = ""
 
     def _deactivate(self) -> None:
         self.active = False
-        self._problem = "not active"
+        self._inactive_because = "not active"
         self.deactivate()
 
     def _clean_up(self) -> None:
         self._configured = False
-        self._problem = "not configured"
+        self._inactive_because = "not configured"
         self.release()
         while self._entities:
             self._entities.pop()()
@@ -251,7 +267,9 @@ class ManagedNode(LifecycleNode):
     def _diagnosis(self) -> Diagnosis:
         if self.active:
             return self.diagnose()
-        return Diagnosis(Level.ERROR if not self._configured else Level.WARN, self._problem)
+        return Diagnosis(
+            Level.ERROR if not self._configured else Level.WARN, self._inactive_because
+        )
 
     def _publish_diagnosis(self) -> None:
         diagnosis = self._diagnosis()
@@ -273,8 +291,20 @@ class ManagedNode(LifecycleNode):
 
 
 def spin(make: Callable[[], ManagedNode]) -> int:
-    """Run a node as a process until Ctrl-C or a shutdown; returns its exit code."""
-    rclpy.init()
+    """Run a node as a process until Ctrl-C, SIGTERM or its own end; returns its exit code.
+
+    The signals only set a flag, so that the callback under way ends well, and the context is
+    there for the clean-up, however often a launch system sends them.
+    """
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = None
     try:
         node = make()
@@ -284,15 +314,12 @@ def spin(make: Callable[[], ManagedNode]) -> int:
             configured = node.trigger_configure() == TransitionCallbackReturn.SUCCESS
             if configured:
                 node.trigger_activate()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not stopping and not node.finished:
+            executor.spin_once()
     except UserError as error:
         rclpy.logging.get_logger("ebm_mpc_ros").fatal(str(error))
         return 2
     finally:
-        # A launch system may send the signal twice; the second must not break the clean-up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.close()
             node.destroy_node()

@@ -6,7 +6,7 @@ import csv
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from ebm_mpc_ros.tools.console import console, progress
 from ebm_mpc_ros.tools.replay_picture import draw_replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     import argparse
+    from collections.abc import Iterator
 
 _COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
 _ODOMETRY = "nav_msgs/msg/Odometry"

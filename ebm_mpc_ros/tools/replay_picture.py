@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-
 import matplotlib as mpl
 import numpy as np
 
 from ebm_mpc_ros.models import rotation
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt
 from typing import TYPE_CHECKING
 
+from matplotlib import pyplot as plt
+
 if TYPE_CHECKING:
-    from ebm_mpc_ros.ros.estimator import Odometry
-    from ebm_mpc_ros.estimation.consistency import Consistency
-    from pathlib import Path
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ebm_mpc_ros.estimation.consistency import Consistency
+    from ebm_mpc_ros.ros.estimator import Odometry
 
 
 def draw_replay(

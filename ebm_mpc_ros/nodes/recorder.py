@@ -1,0 +1,107 @@
+"""recorder_node: topics into an MCAP bag."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ebm_mpc_ros.learning.bags import BagWriter
+from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class RecorderNode(ManagedNode):
+    """Writes messages as they come, serialised, with the node's time of arrival."""
+
+    def __init__(self) -> None:
+        """Declare the parameters."""
+        self._writer: BagWriter | None = None
+        super().__init__("recorder_node")
+
+    def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
+        """Return the node's parameters."""
+        return (
+            Parameter(name="bag", kind="str", default="bag", description="Bag folder to make."),
+            Parameter(
+                name="topics",
+                kind="strs",
+                default=["odometry/filtered nav_msgs/msg/Odometry"],
+                description="What to record, each 'TOPIC TYPE'.",
+            ),
+            Parameter(
+                name="latched_topics",
+                kind="strs",
+                default=["plan nav_msgs/msg/Path"],
+                description="The same, for transient-local topics.",
+            ),
+            Parameter(
+                name="announce",
+                kind="str",
+                default="",
+                description="Print the seconds since the first message of this topic to stdout.",
+            ),
+        )
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Open the bag and subscribe."""
+        self._writer = BagWriter(Path(values["bag"]))
+        self._count = 0
+        self._announced = values["announce"]
+        self._first: int | None = None
+        for entry in values["topics"]:
+            self._record(entry, qos.sensor(200))
+        for entry in values["latched_topics"]:
+            self._record(entry, qos.LATCHED)
+        if self._announced:
+            self.every(0.1, self._announce)
+
+    def release(self) -> None:
+        """Close the bag."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def diagnose(self) -> Diagnosis:
+        """Say how much is recorded."""
+        return Diagnosis(Level.OK, "recording", {"messages": self._count})
+
+    def _record(self, entry: str, quality: Any) -> None:
+        try:
+            topic, kind = entry.split()
+            package, _, name = kind.split("/")
+            message = getattr(importlib.import_module(f"{package}.msg"), name)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise ParameterError(
+                f"parameter topics: {entry!r} must be 'TOPIC PACKAGE/msg/NAME' ({error})"
+            ) from error
+        full = self.resolve_topic_name(topic)
+
+        def write(raw: bytes) -> None:
+            if self._writer is not None and self.active:
+                now = self.now
+                self._writer.write_raw(full, kind, now, raw)
+                self._count += 1
+                if topic == self._announced and self._first is None:
+                    self._first = now
+
+        self.listen_raw(message, topic, write, quality)
+
+    def _announce(self) -> None:
+        if self._first is not None:
+            print(f"{(self.now - self._first) * 1e-9:.2f}", flush=True)  # noqa: T201
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(spin(RecorderNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""odometry/filtered as the controller and the policy read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from numpy.typing import NDArray
+
+from ebm_mpc_ros.estimation.frames import bare
+from ebm_mpc_ros.models import CANONICAL_STATES, Model, rotation
+from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.conversion import quaternion, stamp_of, vector
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.ros.node import ManagedNode
+
+_FROZEN_CLOCK = 0.5
+
+
+class EstimateInput:
+    """The newest state estimate, and why it can't be used when it can't."""
+
+    def __init__(
+        self, node: ManagedNode, model: Model, *, frame: str, child: str, timeout: float
+    ) -> None:
+        """Subscribe; estimates must be in `frame`, of `child`, and younger than `timeout` s."""
+        self.dropped: Counter[str] = Counter()
+        self.stamp = 0
+        self.state: NDArray[np.float64] | None = None
+        self._node, self._model = node, model
+        self._frame, self._child, self._timeout = frame, child, timeout
+        self._index = [CANONICAL_STATES.index(name) for name in model.state_names]
+        self._rows = np.arange(len(self._index))
+        self._arrival = 0
+        node.listen(Odometry, "odometry/filtered", self._take, qos.NEWEST)
+
+    def reset(self) -> None:
+        """Forget the estimate."""
+        self.state = None
+
+    def fault(self) -> str:
+        """Return why there is no estimate to act on; empty if there is one."""
+        if self.state is None:
+            if self.dropped:
+                return f"estimate unusable: {self.dropped.most_common(1)[0][0]}"
+            return "no estimate on odometry/filtered yet"
+        age = (self._node.now - self.stamp) * 1e-9
+        if age > self._timeout:
+            return f"estimate is {age:.2f} s old, more than {self._timeout:g} s"
+        if age < -self._timeout:
+            return f"estimate is stamped {-age:.2f} s in the future"
+        silent = (self._node.steady_now - self._arrival) * 1e-9
+        if silent > max(_FROZEN_CLOCK, self._timeout):
+            return f"no estimate for {silent:.2f} s and the node's clock stands still"
+        return ""
+
+    def predicted(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the state now: the estimate, moved on by its age under the input `u`."""
+        assert self.state is not None  # noqa: S101  the caller has seen an empty fault()
+        age = max(0.0, (self._node.now - self.stamp) * 1e-9)
+        return np.asarray(self._model.f(self.state, u, age))
+
+    def _take(self, message: Any) -> None:
+        reason = self._refusal(message)
+        if reason:
+            self.dropped[reason] += 1
+            return
+        pose, twist = message.pose.pose, message.twist.twist
+        attitude = quaternion(pose.orientation)
+        values = np.concatenate(
+            (
+                vector(pose.position),
+                rotation.to_rpy(attitude / np.linalg.norm(attitude)),
+                vector(twist.linear),
+                vector(twist.angular),
+                np.zeros(3),
+            )
+        )
+        if not np.isfinite(values).all():
+            self.dropped["not finite"] += 1
+            return
+        origin = np.asarray(self._model.origin(), dtype=float)
+        self.state = self._model.observed(origin, self._rows, values[self._index])
+        self.stamp = stamp_of(message)
+        self._arrival = self._node.steady_now
+
+    def _refusal(self, message: Any) -> str:
+        if bare(message.header.frame_id) != self._frame:
+            return f"frame {message.header.frame_id!r} is not {self._frame!r}"
+        if bare(message.child_frame_id) != self._child:
+            return f"child frame {message.child_frame_id!r} is not {self._child!r}"
+        norm = float(np.linalg.norm(quaternion(message.pose.pose.orientation)))
+        return "" if abs(norm - 1.0) < 0.1 else "quaternion not of unit length"

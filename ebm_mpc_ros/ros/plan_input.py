@@ -1,0 +1,49 @@
+"""policy/plan as the controller reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ebm_mpc_ros.ros.plan_message import BadPlanError, PlanMessage, from_plan
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.ros.node import ManagedNode
+
+
+class PlanInput:
+    """The newest plan of the policy, and why it can't be used when it can't."""
+
+    def __init__(
+        self, node: ManagedNode, *, frame: str, child: str, timeout: float, max_age: float
+    ) -> None:
+        """Plans must come at least every `timeout` s, from states younger than `max_age` s."""
+        self.dropped: Counter[str] = Counter()
+        self.newest: PlanMessage | None = None
+        self._node, self._frame, self._child = node, frame, child
+        self._timeout, self._max_age = timeout, max_age
+        self._arrival = 0
+
+    def take(self, message: Any) -> None:
+        """Take a MultiDOFJointTrajectory; one that can't be used is dropped and counted."""
+        try:
+            self.newest = from_plan(message, self._frame, self._child)
+        except BadPlanError as error:
+            self.dropped[str(error)] += 1
+            return
+        self._arrival = self._node.now
+
+    def fault(self) -> str:
+        """Return why there is no plan to follow; empty if there is one."""
+        if self.newest is None:
+            if self.dropped:
+                return f"policy/plan unusable: {self.dropped.most_common(1)[0][0]}"
+            return "no policy/plan yet"
+        now = self._node.now
+        silent = (now - self._arrival) * 1e-9
+        if silent > self._timeout:
+            return f"policy/plan silent for {silent:.2f} s"
+        age = (now - self.newest.stamp) * 1e-9
+        if age > self._max_age:
+            return f"policy/plan was made from a state {age:.2f} s old"
+        return ""

@@ -1,0 +1,167 @@
+"""The graph, described once: launch files and the demo start what this says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.simulation.courses import load_course
+
+CONTROLLERS = {
+    "policy_mpc": "the policy proposes, the MPC disposes",
+    "mpc": "the MPC follows the plan; obstacles are not seen",
+    "policy": "the policy drives by itself",
+}
+"""What drives the robot, by the value of the argument `controller`."""
+
+RECORDED = (
+    "odometry/filtered nav_msgs/msg/Odometry",
+    "ground_truth/odom nav_msgs/msg/Odometry",
+    "wheel/odometry nav_msgs/msg/Odometry",
+    "imu/data sensor_msgs/msg/Imu",
+    "cmd_vel geometry_msgs/msg/TwistStamped",
+    "policy/plan trajectory_msgs/msg/MultiDOFJointTrajectory",
+    "policy/samples visualization_msgs/msg/MarkerArray",
+    "mpc/prediction nav_msgs/msg/Path",
+    "/diagnostics diagnostic_msgs/msg/DiagnosticArray",
+    "/clock rosgraph_msgs/msg/Clock",
+)
+RECORDED_LATCHED = (
+    "plan nav_msgs/msg/Path",
+    "obstacles visualization_msgs/msg/MarkerArray",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSpec:
+    """One process of the graph: a node, its parameter file, and parameters that overrule it."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    params_file: Path | None = None
+
+    @property
+    def executable(self) -> str:
+        """Name of its console script."""
+        return self.name
+
+    def command(self, namespace: str = "") -> list[str]:
+        """Return the command line that runs it without `ros2 run`."""
+        module = f"ebm_mpc_ros.nodes.{self.name.removesuffix('_node')}"
+        line = [sys.executable, "-m", module, "--ros-args", "-r", f"__node:={self.name}"]
+        if namespace:
+            line += ["-r", f"__ns:=/{namespace.strip('/')}"]
+        if self.params_file is not None:
+            line += ["--params-file", str(self.params_file)]
+        for key, value in self.parameters.items():
+            line += ["-p", f"{key}:={_yaml(value)}"]
+        return line
+
+
+def default_params_file() -> Path:
+    """Return config/diff_drive.yaml."""
+    return share_directory() / "config" / "diff_drive.yaml"
+
+
+def robot_graph(
+    *,
+    controller: str,
+    params_file: Path,
+    use_sim_time: bool,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[NodeSpec, ...]:
+    """Return the nodes that drive a robot: estimator, and policy and controller as chosen.
+
+    Raises:
+        ValueError: There is no such controller.
+    """
+    if controller not in CONTROLLERS:
+        raise ValueError(f"controller {controller!r}: must be {', '.join(CONTROLLERS)}")
+    chosen: dict[str, dict[str, Any]] = {"ekf_node": {}}
+    if controller != "mpc":
+        chosen["policy_node"] = {"send_commands": controller == "policy"}
+    if controller != "policy":
+        source = "policy" if controller == "policy_mpc" else "plan"
+        chosen["mpc_node"] = {"reference_source": source}
+    overrides = overrides or {}
+    return tuple(
+        NodeSpec(
+            name=name,
+            params_file=params_file,
+            parameters={
+                "use_sim_time": use_sim_time,
+                **parameters,
+                **overrides.get(name, {}),
+            },
+        )
+        for name, parameters in chosen.items()
+    )
+
+
+def simulation_graph(
+    *,
+    controller: str,
+    course: str,
+    seed: int,
+    params_file: Path,
+    rate: float = 1.0,
+) -> tuple[NodeSpec, ...]:
+    """Return a simulated robot on a course and the nodes that drive it.
+
+    Raises:
+        ValueError: There is no such course or controller.
+    """
+    laid_out = load_course(course)
+    x, y, yaw = laid_out.start
+    driven = {"enabled": True, "cruise_speed": laid_out.speed}
+    overrides = {
+        "ekf_node": {"initial_state": [x, y, 0.0, 0.0, 0.0, yaw, *[0.0] * 9]},
+        "mpc_node": driven,
+        "policy_node": {**driven, "seed": seed},
+    }
+    return (
+        NodeSpec(name="simulator_node", parameters={"course": course, "seed": seed, "rate": rate}),
+        *robot_graph(
+            controller=controller,
+            params_file=params_file,
+            use_sim_time=True,
+            overrides=overrides,
+        ),
+        NodeSpec(name="course_node", parameters={"use_sim_time": True, "course": course}),
+    )
+
+
+def replay_graph(
+    *, bag: Path, params_file: Path, rate: float, with_player: bool
+) -> tuple[NodeSpec, ...]:
+    """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player."""
+    estimator = NodeSpec(
+        name="ekf_node", params_file=params_file, parameters={"use_sim_time": True}
+    )
+    player = NodeSpec(name="player_node", parameters={"bag": str(bag), "rate": rate})
+    return (estimator, player) if with_player else (estimator,)
+
+
+def recorder(bag: Path, *, announce: str = "cmd_vel") -> NodeSpec:
+    """Return the node that records the whole graph into the folder `bag`."""
+    return NodeSpec(
+        name="recorder_node",
+        parameters={
+            "use_sim_time": True,
+            "bag": str(bag),
+            "topics": list(RECORDED),
+            "latched_topics": list(RECORDED_LATCHED),
+            "announce": announce,
+        },
+    )
+
+
+def _yaml(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000)
+    return text.removesuffix("\n").removesuffix("...").strip()
