@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import TransformStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
@@ -18,8 +19,9 @@ from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.transforms import Transforms
 
 if TYPE_CHECKING:
-    from ebm_mpc_ros.ros.parameters import Parameter
     from collections.abc import Iterable
+
+    from ebm_mpc_ros.ros.parameters import Parameter
 
 _STEP_BACK = 0.5
 
@@ -49,7 +51,7 @@ class EkfNode(ManagedNode):
             self.listen(
                 Odometry if name.startswith("odom") else Imu,
                 topic,
-                lambda message, name=name: self._estimator.receive(name, message, self.now),
+                partial(self._receive, name),
                 qos.sensor(values[f"{name}_queue_size"]),
             )
         if values["use_control"]:
@@ -90,6 +92,9 @@ class EkfNode(ManagedNode):
             source, reason = max(estimator.filter.dropped, key=estimator.filter.dropped.__getitem__)
             return Diagnosis(Level.WARN, f"messages dropped, most: {source}: {reason}", values)
         return Diagnosis(Level.OK, "estimating", values)
+
+    def _receive(self, name: str, message: Any) -> None:
+        self._estimator.receive(name, message, self.now)
 
     def _tick(self) -> None:
         now = self.now

@@ -77,7 +77,7 @@ _TABLE = (
     Parameter(
         name="plan_timeout",
         kind="float",
-        default=0.15,
+        default=0.12,
         above=0.0,
         unit="s",
         description="Silence of policy/plan that stops the robot.",

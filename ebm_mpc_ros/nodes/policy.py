@@ -66,6 +66,7 @@ _TABLE = (
     _number("robot_radius", 0.2, "m", "Radius of the robot's circle."),
     _number("obstacle_margin", 0.15, "m", "Clearance below which an obstacle costs."),
     _number("obstacle_weight", 500.0, "1/m^2", "Weight of a clearance below the margin."),
+    _number("time_limit", 0.03, "s", "Time after which a call returns the best plan so far."),
     _count("seed", 0, 0, "Seed of all noise."),
     _count("samples_shown", 12, 0, "Chains in policy/samples; 0 for none."),
     _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven."),
@@ -270,7 +271,7 @@ class PolicyNode(ManagedNode):
         stamp, plan = newest
         age = (self.now - stamp) * 1e-9
         if not reason and age > self._max_age:
-            reason = f"plan was made from a state {age:.2f} s old"
+            reason = f"plan was made from a state more than {self._max_age:g} s old"
         if not reason and self._path.finished:
             reason = "arrived"
         if reason:
@@ -304,6 +305,7 @@ def _planner(values: dict[str, Any], model: Any, device: str) -> Planner:
             steps=values["steps"],
             temperature=values["temperature"],
             switch_margin=values["switch_margin"],
+            time_limit=values["time_limit"],
             seed=values["seed"],
         )
         return Planner(model, cost, settings, device=device)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
-from numpy.typing import NDArray
 from std_srvs.srv import SetBool
 
 from ebm_mpc_ros.control import CommandLimits, integrate, slow_down
@@ -14,6 +13,8 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.messages import to_command
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ebm_mpc_ros.ros.node import ManagedNode
 
 _AT_REST = (0.0, 0.0)

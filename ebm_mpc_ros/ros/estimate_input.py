@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from numpy.typing import NDArray
 
 from ebm_mpc_ros.estimation.frames import bare
 from ebm_mpc_ros.models import CANONICAL_STATES, Model, rotation
@@ -15,6 +14,8 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.conversion import quaternion, stamp_of, vector
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ebm_mpc_ros.ros.node import ManagedNode
 
 _FROZEN_CLOCK = 0.5
@@ -49,12 +50,12 @@ class EstimateInput:
             return "no estimate on odometry/filtered yet"
         age = (self._node.now - self.stamp) * 1e-9
         if age > self._timeout:
-            return f"estimate is {age:.2f} s old, more than {self._timeout:g} s"
+            return f"estimate is more than {self._timeout:g} s old"
         if age < -self._timeout:
-            return f"estimate is stamped {-age:.2f} s in the future"
+            return f"estimate is stamped more than {self._timeout:g} s in the future"
         silent = (self._node.steady_now - self._arrival) * 1e-9
         if silent > max(_FROZEN_CLOCK, self._timeout):
-            return f"no estimate for {silent:.2f} s and the node's clock stands still"
+            return "no new estimate, and the node's clock stands still"
         return ""
 
     def predicted(self, u: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -136,8 +136,8 @@ class Estimator:
             since = self._started if state.last_arrival is None else state.last_arrival
             age = seconds(now - since)
             if age > limit:
-                never = " ever" if state.last_arrival is None else ""
-                silent.append(f"{name} ({self.topics[name]}): no message{never} for {age:.1f} s")
+                what = "no message yet" if state.last_arrival is None else "silent"
+                silent.append(f"{name} ({self.topics[name]}): {what} for more than {limit:g} s")
         return silent
 
     def odometry(self, estimate: Estimate) -> Odometry:

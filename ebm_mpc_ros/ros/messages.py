@@ -13,7 +13,12 @@ from nav_msgs.msg import Path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ebm_mpc_ros.ros.estimator import Odometry
+
+    Numbers = Sequence[float] | NDArray[np.float64]
 
 
 def to_time(stamp: int) -> Time:
@@ -21,17 +26,17 @@ def to_time(stamp: int) -> Time:
     return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
 
 
-def to_point(values: Sequence[float]) -> Point:
+def to_point(values: Numbers) -> Point:
     """Return x, y, z (m) as a Point."""
     return Point(x=float(values[0]), y=float(values[1]), z=float(values[2]))
 
 
-def to_vector(values: Sequence[float]) -> Vector3:
+def to_vector(values: Numbers) -> Vector3:
     """Return three numbers as a Vector3."""
     return Vector3(x=float(values[0]), y=float(values[1]), z=float(values[2]))
 
 
-def to_quaternion(values: Sequence[float]) -> Quaternion:
+def to_quaternion(values: Numbers) -> Quaternion:
     """Return x, y, z, w as a Quaternion."""
     x, y, z, w = values
     return Quaternion(x=float(x), y=float(y), z=float(z), w=float(w))

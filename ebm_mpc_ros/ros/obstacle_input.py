@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ebm_mpc_ros.estimation.frames import UnknownFrameError, bare
@@ -14,6 +13,8 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.conversion import vector
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ebm_mpc_ros.ros.node import ManagedNode
     from ebm_mpc_ros.ros.transforms import Transforms
 

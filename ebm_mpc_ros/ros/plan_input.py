@@ -40,10 +40,8 @@ class PlanInput:
                 return f"policy/plan unusable: {self.dropped.most_common(1)[0][0]}"
             return "no policy/plan yet"
         now = self._node.now
-        silent = (now - self._arrival) * 1e-9
-        if silent > self._timeout:
-            return f"policy/plan silent for {silent:.2f} s"
-        age = (now - self.newest.stamp) * 1e-9
-        if age > self._max_age:
-            return f"policy/plan was made from a state {age:.2f} s old"
+        if (now - self._arrival) * 1e-9 > self._timeout:
+            return f"policy/plan silent for more than {self._timeout:g} s"
+        if (now - self.newest.stamp) * 1e-9 > self._max_age:
+            return f"policy/plan was made from a state more than {self._max_age:g} s old"
         return ""

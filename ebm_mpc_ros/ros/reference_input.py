@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
-from numpy.typing import NDArray
 
 from ebm_mpc_ros.control import (
     FollowerSettings,
@@ -23,6 +22,8 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.conversion import quaternion, vector
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ebm_mpc_ros.ros.node import ManagedNode
     from ebm_mpc_ros.ros.transforms import Transforms
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.control import CommandLimits, FollowerSettings
-from ebm_mpc_ros.models import Model
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ebm_mpc_ros.models import Model
 
 
 def _above_zero(name: str, default: float, unit: str, description: str) -> Parameter:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.simulation.courses import load_course
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 CONTROLLERS = {
     "policy_mpc": "the policy proposes, the MPC disposes",
@@ -111,6 +113,7 @@ def simulation_graph(
     seed: int,
     params_file: Path,
     rate: float = 1.0,
+    use_sim_time: bool = True,
 ) -> tuple[NodeSpec, ...]:
     """Return a simulated robot on a course and the nodes that drive it.
 
@@ -119,8 +122,8 @@ def simulation_graph(
     """
     laid_out = load_course(course)
     x, y, yaw = laid_out.start
-    driven = {"enabled": True, "cruise_speed": laid_out.speed}
-    overrides = {
+    driven: dict[str, Any] = {"enabled": True, "cruise_speed": laid_out.speed}
+    overrides: dict[str, dict[str, Any]] = {
         "ekf_node": {"initial_state": [x, y, 0.0, 0.0, 0.0, yaw, *[0.0] * 9]},
         "mpc_node": driven,
         "policy_node": {**driven, "seed": seed},
@@ -130,26 +133,29 @@ def simulation_graph(
         *robot_graph(
             controller=controller,
             params_file=params_file,
-            use_sim_time=True,
+            use_sim_time=use_sim_time,
             overrides=overrides,
         ),
-        NodeSpec(name="course_node", parameters={"use_sim_time": True, "course": course}),
+        NodeSpec(name="course_node", parameters={"use_sim_time": use_sim_time, "course": course}),
     )
 
 
 def replay_graph(
-    *, bag: Path, params_file: Path, rate: float, with_player: bool
+    *, bag: Path, params_file: Path, rate: float, with_player: bool, use_sim_time: bool = True
 ) -> tuple[NodeSpec, ...]:
     """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player."""
     estimator = NodeSpec(
-        name="ekf_node", params_file=params_file, parameters={"use_sim_time": True}
+        name="ekf_node", params_file=params_file, parameters={"use_sim_time": use_sim_time}
     )
     player = NodeSpec(name="player_node", parameters={"bag": str(bag), "rate": rate})
     return (estimator, player) if with_player else (estimator,)
 
 
-def recorder(bag: Path, *, announce: str = "cmd_vel") -> NodeSpec:
-    """Return the node that records the whole graph into the folder `bag`."""
+def recorder(bag: Path, *, announce: str) -> NodeSpec:
+    """Return the node that records the whole graph into the folder `bag`.
+
+    It prints the seconds since the first message of the topic `announce`.
+    """
     return NodeSpec(
         name="recorder_node",
         parameters={

@@ -1,0 +1,183 @@
+"""All nodes on a simulated robot, as processes over DDS: a drive, its figures, its picture."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+
+from rich.table import Table
+
+from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.simulation.courses import course_names, load_course
+from ebm_mpc_ros.tools.console import console, progress
+from ebm_mpc_ros.tools.drive import Drive, Summary, read_drive, summarise
+from ebm_mpc_ros.tools.drive_picture import draw_drive
+from ebm_mpc_ros.tools.graph import (
+    CONTROLLERS,
+    default_params_file,
+    recorder,
+    simulation_graph,
+)
+from ebm_mpc_ros.tools.processes import Processes
+
+_START_PATIENCE = 60.0
+_STALL_PATIENCE = 20.0
+_SLUGGISH = 0.5
+_FAILED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the tool's arguments."""
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.add_argument(
+        "--controller",
+        choices=CONTROLLERS,
+        default="policy_mpc",
+        help="; ".join(f"{name}: {text}" for name, text in CONTROLLERS.items()),
+    )
+    parser.add_argument(
+        "--course", choices=course_names(), default="figure_eight", help="the course to drive"
+    )
+    parser.add_argument(
+        "--seconds", type=_seconds, default=30.0, metavar="S", help="how long to drive, s"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of sensor noise and sampling"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder for the results"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Drive, then judge: 1 if a node died or the robot left the course or touched something."""
+    if arguments.seed < 0:
+        raise UserError(f"--seed {arguments.seed}: must be at least 0")
+    out: Path = arguments.out
+    bag = _fresh(out)
+    specs = (
+        *simulation_graph(
+            controller=arguments.controller,
+            course=arguments.course,
+            seed=arguments.seed,
+            params_file=default_params_file(),
+        ),
+        recorder(
+            bag, announce="mpc/prediction" if arguments.controller == "mpc" else "policy/plan"
+        ),
+    )
+    problem = ""
+    with Processes(specs, out / "logs") as processes:
+        try:
+            _watch(processes, arguments.seconds)
+        except _DriveFailedError as error:
+            problem = str(error)
+    drive = read_drive(bag, load_course(arguments.course)) if bag.exists() else None
+    if drive is None:
+        console.print(f"failed: {problem or 'the robot was never told to move'}; see {out}/logs")
+        return _FAILED
+    summary = summarise(drive)
+    title = f"{arguments.course}, {arguments.controller}, seed {arguments.seed}"
+    draw_drive(out / "drive.png", drive, summary, title)
+    _print_table(drive, summary, title)
+    print(f"picture: {out}/drive.png")
+    print(f"bag:     {out}/bag (MCAP, all topics)")
+    print(f"logs:    {out}/logs")
+    for complaint in drive.complaints:
+        console.print(f"during the drive: {complaint}", style="yellow")
+    problems = [problem] if problem else []
+    if summary.touched:
+        problems.append("the robot touched an obstacle")
+    if summary.left_course:
+        problems.append(
+            f"the robot left the course: {summary.cross_track_worst:.2f} m from its path"
+        )
+    expected = summary.duration * drive.course.speed
+    if summary.distance < _SLUGGISH * expected:
+        problems.append(f"the robot drove {summary.distance:.1f} m of about {expected:.1f} m")
+    for text in problems:
+        console.print(f"failed: {text}", style="bold red")
+    return _FAILED if problems else 0
+
+
+class _DriveFailedError(Exception):
+    """The drive can't go on."""
+
+
+def _watch(processes: Processes, seconds: float) -> None:
+    """Show progress until the robot has driven for `seconds`."""
+    started = heard = time.monotonic()
+    driven = 0.0
+    with progress("driving", "seconds", total=seconds) as advance_to:
+        while driven < seconds:
+            time.sleep(0.1)
+            now = time.monotonic()
+            dead = processes.dead()
+            if dead:
+                name, code = next(iter(dead.items()))
+                raise _DriveFailedError(f"{name} ended with exit code {code}")
+            lines = processes.log("recorder_node").split("\n")[:-1]
+            latest = _number(lines[-1]) if lines else None
+            if latest is not None and latest > driven:
+                driven, heard = latest, now
+                advance_to(driven)
+            if driven == 0.0 and now - started > _START_PATIENCE:
+                raise _DriveFailedError(f"no command within {_START_PATIENCE:.0f} s")
+            if driven > 0.0 and now - heard > _STALL_PATIENCE:
+                raise _DriveFailedError(f"simulated time stood still for {_STALL_PATIENCE:.0f} s")
+
+
+def _print_table(drive: Drive, summary: Summary, title: str) -> None:
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    mpc = drive.figures.get("mpc_node", {})
+    policy = drive.figures.get("policy_node", {})
+    for name, value in (
+        ("driven", f"{summary.distance:.1f} m in {summary.duration:.1f} s"),
+        ("estimate RMSE", f"{summary.estimate_rmse:.3f} m"),
+        ("wheel odometry RMSE", f"{summary.wheels_rmse:.3f} m"),
+        ("cross-track RMS, away from obstacles", f"{summary.cross_track_rms:.3f} m"),
+        ("smallest clearance", f"{summary.clearance:.3f} m"),
+        ("MPC tick, median / p99", _pair(mpc, "tick median ms", "tick p99 ms")),
+        ("sampling, median / p99", _pair(policy, "sampling median ms", "sampling p99 ms")),
+        ("plan age, median / p99", _pair(mpc, "plan age median ms", "plan age p99 ms")),
+        ("deadline misses", mpc.get("deadline misses", "-")),
+        ("simulator: time lost", drive.figures.get("simulator_node", {}).get("time lost s", "-")),
+    ):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _pair(figures: dict[str, str], median: str, p99: str) -> str:
+    if median not in figures:
+        return "-"
+    return f"{figures[median]} / {figures[p99]} ms"
+
+
+def _fresh(out: Path) -> Path:
+    """Make the output folder, without an earlier run's results; return the bag to be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: {error.strerror or error}") from error
+    for old in ("bag", "logs"):
+        shutil.rmtree(out / old, ignore_errors=True)
+    (out / "drive.png").unlink(missing_ok=True)
+    return out.resolve() / "bag"
+
+
+def _number(line: str) -> float | None:
+    try:
+        return float(line)
+    except ValueError:
+        return None
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 1.0 <= value <= 3600.0:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 1 to 3600")
+    return value

@@ -1,0 +1,104 @@
+"""The graph as processes on a private ROS domain, started together and gone together."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Self
+
+from ebm_mpc_ros.resources import share_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from ebm_mpc_ros.tools.graph import NodeSpec
+
+_PATIENCE = 10.0
+# Linux hands out ports from 32768 on; domains up to 101 keep below them.
+_DOMAINS = range(2, 102)
+
+
+class Processes:
+    """Runs nodes; leaving the context ends every one of them, by force where it must.
+
+    Their output goes to a log file each. They run in sessions of their own, so that Ctrl-C
+    reaches only the caller, who ends them in order.
+    """
+
+    def __init__(self, specs: Sequence[NodeSpec], logs: Path, *, domain: int | None = None) -> None:
+        """Prepare; logs are written to the folder `logs` as NAME.log."""
+        self.domain = random.SystemRandom().choice(_DOMAINS) if domain is None else domain
+        self._specs = specs
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> Self:
+        environment = {
+            **os.environ,
+            "ROS_DOMAIN_ID": str(self.domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "PYTHONUNBUFFERED": "1",
+        }
+        source = str(share_directory())
+        path = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = source if not path else f"{source}{os.pathsep}{path}"
+        self._logs.mkdir(parents=True, exist_ok=True)
+        try:
+            for spec in self._specs:
+                with (self._logs / f"{spec.name}.log").open("w", encoding="utf-8") as log:
+                    self._running[spec.name] = subprocess.Popen(  # noqa: S603  our own nodes, no shell
+                        spec.command(),
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        env=environment,
+                        start_new_session=True,
+                        text=True,
+                    )
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def dead(self) -> dict[str, int]:
+        """Return the exit codes of the processes that have ended."""
+        codes = {name: process.poll() for name, process in self._running.items()}
+        return {name: code for name, code in codes.items() if code is not None}
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a node."""
+        return self._running[name].pid
+
+    def log(self, name: str) -> str:
+        """Return what a node has printed so far."""
+        return (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+    def _end(self) -> None:
+        """Interrupt all, wait, kill what is left; a second Ctrl-C must not cut this short."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            for number, patience in ((signal.SIGINT, _PATIENCE), (signal.SIGKILL, _PATIENCE)):
+                alive = [p for p in self._running.values() if p.poll() is None]
+                for process in alive:
+                    process.send_signal(number)
+                deadline = time.monotonic() + patience
+                for process in alive:
+                    try:
+                        process.wait(max(0.0, deadline - time.monotonic()))
+                    except subprocess.TimeoutExpired:
+                        continue
+        finally:
+            signal.signal(signal.SIGINT, before)

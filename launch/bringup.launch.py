@@ -1,0 +1,34 @@
+"""A real robot: estimator, policy and controller; the robot brings its sensors and its base."""
+
+from launch.actions import OpaqueFunction
+
+from ebm_mpc_ros.tools.graph import robot_graph
+from ebm_mpc_ros.tools.launching import (
+    common_arguments,
+    controller_argument,
+    flag,
+    params_file,
+    text,
+    to_actions,
+)
+from launch import LaunchContext, LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the launch description."""
+    return LaunchDescription(
+        [
+            controller_argument(),
+            *common_arguments(use_sim_time=False),
+            OpaqueFunction(function=_start),
+        ]
+    )
+
+
+def _start(context: LaunchContext) -> list:
+    specs = robot_graph(
+        controller=text(context, "controller"),
+        params_file=params_file(context),
+        use_sim_time=flag(context, "use_sim_time"),
+    )
+    return to_actions(specs, text(context, "namespace"))

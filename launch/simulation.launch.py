@@ -1,0 +1,48 @@
+"""A simulated robot on a course, and the nodes that drive it."""
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+from ebm_mpc_ros.simulation.courses import course_names
+from ebm_mpc_ros.tools.graph import simulation_graph
+from ebm_mpc_ros.tools.launching import (
+    common_arguments,
+    controller_argument,
+    flag,
+    params_file,
+    text,
+    to_actions,
+)
+from launch import LaunchContext, LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the launch description."""
+    return LaunchDescription(
+        [
+            controller_argument(),
+            DeclareLaunchArgument(
+                "course",
+                default_value="figure_eight",
+                choices=list(course_names()),
+                description="The course to drive.",
+            ),
+            DeclareLaunchArgument("seed", default_value="0", description="Seed of all noise."),
+            DeclareLaunchArgument(
+                "rate", default_value="1.0", description="Simulated seconds in a second, at most 1."
+            ),
+            *common_arguments(use_sim_time=True),
+            OpaqueFunction(function=_start),
+        ]
+    )
+
+
+def _start(context: LaunchContext) -> list:
+    specs = simulation_graph(
+        controller=text(context, "controller"),
+        course=text(context, "course"),
+        seed=int(text(context, "seed")),
+        rate=float(text(context, "rate")),
+        params_file=params_file(context),
+        use_sim_time=flag(context, "use_sim_time"),
+    )
+    return to_actions(specs, text(context, "namespace"))
