@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.estimation import sensors
 from ebm_mpc_ros.estimation.filter import Estimate, Filter
-from ebm_mpc_ros.estimation.frames import IDENTITY, StaticTransforms, Transform, UnknownFrameError
+from ebm_mpc_ros.estimation.frames import (
+    IDENTITY,
+    StaticTransforms,
+    Transform,
+    UnknownFrameError,
+    bare,
+)
 from ebm_mpc_ros.estimation.time import seconds
 from ebm_mpc_ros.models import CANONICAL_STATES, rotation
 from ebm_mpc_ros.ros.conversion import quaternion, square, stamp_of, vector
@@ -24,6 +30,9 @@ from ebm_mpc_ros.ros.estimator_parameters import (
     static_transforms,
 )
 from ebm_mpc_ros.ros.parameters import read
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.estimation.ekf import Measurement
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -50,7 +59,7 @@ class InputState:
     """What an input has sent so far."""
 
     received: int = 0
-    last_arrival: int | None = None
+    last_usable: int | None = None
     last_problem: str = ""
 
 
@@ -77,8 +86,9 @@ class Estimator:
             raise UserError("no input: set odom0 or imu0 to a topic and its _config to a mask")
         self.inputs = {name: InputState() for name in self.sensors}
         self.topics = {name: str(values[name]) for name in self.sensors}
-        self.world_frame = values["world_frame"] or values["odom_frame"]
-        self.base_frame = values["base_link_frame"]
+        self.world_frame = bare(values["world_frame"] or values["odom_frame"])
+        self.base_frame = bare(values["base_link_frame"])
+        self._index = [CANONICAL_STATES.index(name) for name in self.model.state_names]
         self._lookup = lookup
         self._started: int | None = None
 
@@ -96,14 +106,13 @@ class Estimator:
         """Queue what the message of input `name` measures; `now` (ns) is its time of arrival."""
         state = self.inputs[name]
         state.received += 1
-        state.last_arrival = now
         try:
             for measurement in self._measurements(name, message):
-                if not self.filter.put(measurement, now):
+                if self.filter.put(measurement, now):
+                    state.last_usable, state.last_problem = now, ""
+                else:
                     state.last_problem = "stamp out of range"
-        except UnknownFrameError as error:
-            self._drop(name, str(error))
-        except ValueError as error:
+        except (UnknownFrameError, ValueError) as error:
             self._drop(name, str(error))
 
     def command(self, message: Any, now: int) -> None:
@@ -111,7 +120,7 @@ class Estimator:
         stamped = hasattr(message, "twist")
         twist = message.twist if stamped else message
         stamp = (stamp_of(message) if stamped else 0) or now
-        self.filter.command(stamp, twist.linear.x, twist.angular.z)
+        self.filter.command(stamp, twist.linear.x, twist.angular.z, now)
 
     def advance(self, now: int) -> Estimate | None:
         """Fuse what is due at `now` (ns); None before the first measurement."""
@@ -127,36 +136,40 @@ class Estimator:
             self.inputs[name] = InputState()
 
     def silent_inputs(self, now: int) -> list[str]:
-        """Return what to say of each input that has been silent for longer than input_timeout."""
+        """Return what to say of each input without a usable message for input_timeout."""
         limit = self.values["input_timeout"]
         if not limit or self._started is None:
             return []
         silent = []
         for name, state in self.inputs.items():
-            since = self._started if state.last_arrival is None else state.last_arrival
+            since = self._started if state.last_usable is None else state.last_usable
             age = seconds(now - since)
             if age > limit:
-                what = "no message yet" if state.last_arrival is None else "silent"
+                what = "silent" if state.received else "no message yet"
+                if state.last_problem:
+                    what = f"nothing usable ({state.last_problem})"
                 silent.append(f"{name} ({self.topics[name]}): {what} for more than {limit:g} s")
         return silent
 
     def odometry(self, estimate: Estimate) -> Odometry:
         """Return the estimate in the terms of nav_msgs/Odometry; coordinates not held are 0."""
-        names = self.model.state_names
-        index = [CANONICAL_STATES.index(name) for name in names]
-        values = np.zeros(len(CANONICAL_STATES))
-        values[index] = self.model.coordinates(estimate.belief.state)
+        values = self._canonical(self.model.coordinates(estimate.belief.state))
         covariance = np.diag(np.full(len(CANONICAL_STATES), _ABSENT_VARIANCE))
-        covariance[np.ix_(index, index)] = estimate.belief.covariance
+        covariance[np.ix_(self._index, self._index)] = estimate.belief.covariance
         return Odometry(
             estimate.stamp,
             values[:3],
-            np.asarray(rotation.from_rpy(values[3], values[4], values[5])),
+            _attitude(values),
             covariance[:6, :6],
             values[6:9],
             values[9:12],
             covariance[6:12, 6:12],
         )
+
+    def _canonical(self, coordinates: Vector) -> Vector:
+        values = np.zeros(len(CANONICAL_STATES))
+        values[self._index] = coordinates
+        return values
 
     def _drop(self, name: str, reason: str) -> None:
         self.filter.dropped[name, reason] += 1
@@ -171,7 +184,7 @@ class Estimator:
                 raise
             return self._lookup(target, source)
 
-    def _measurements(self, name: str, message: Any) -> list[sensors.Measurement]:
+    def _measurements(self, name: str, message: Any) -> list[Measurement]:
         stamp = stamp_of(message)
         if stamp == 0:
             raise sensors.BadMeasurementError("stamp is 0")
@@ -180,8 +193,8 @@ class Estimator:
 
     def _odometry_parts(
         self, sensor: sensors.SensorSettings, stamp: int, message: Any
-    ) -> list[sensors.Measurement | None]:
-        parts: list[sensors.Measurement | None] = []
+    ) -> list[Measurement | None]:
+        parts: list[Measurement | None] = []
         if sensor.selected(range(6)):
             pose = message.pose.pose
             parts.append(
@@ -210,9 +223,9 @@ class Estimator:
 
     def _imu_parts(
         self, sensor: sensors.SensorSettings, stamp: int, message: Any
-    ) -> list[sensors.Measurement | None]:
+    ) -> list[Measurement | None]:
         mounting = self._transform(self.base_frame, message.header.frame_id)
-        parts: list[sensors.Measurement | None] = []
+        parts: list[Measurement | None] = []
         oriented = message.orientation_covariance[0] != _NO_DATA
         if oriented:
             covariance = square(message.orientation_covariance, 3)
@@ -225,6 +238,9 @@ class Estimator:
             angular_only = Transform(IDENTITY.translation, mounting.quaternion)
             parts.append(sensors.twist(sensor, stamp, np.zeros(3), rate, full, angular_only))
         if message.linear_acceleration_covariance[0] != _NO_DATA and sensor.selected(range(12, 15)):
+            level = IDENTITY.quaternion
+            if sensor.remove_gravity:
+                level = self._level(message, mounting) if oriented else self._estimated_level()
             parts.append(
                 sensors.acceleration(
                     sensor,
@@ -232,17 +248,24 @@ class Estimator:
                     vector(message.linear_acceleration),
                     square(message.linear_acceleration_covariance, 3),
                     mounting,
-                    self._attitude(message, mounting) if oriented else self._estimated_attitude(),
+                    level,
                 )
             )
         return parts
 
     @staticmethod
-    def _attitude(message: Any, mounting: Transform) -> Vector:
+    def _level(message: Any, mounting: Transform) -> Vector:
+        """Return base_link's attitude as the IMU's orientation has it."""
         back = rotation.conjugate(mounting.quaternion)
         return np.asarray(rotation.multiply(sensors.unit(quaternion(message.orientation)), back))
 
-    def _estimated_attitude(self) -> Vector:
-        if self.filter.estimate is None:
-            return IDENTITY.quaternion
-        return self.odometry(self.filter.estimate).quaternion
+    def _estimated_level(self) -> Vector:
+        """Return base_link's attitude as the filter has it, before its start as configured."""
+        estimate = self.filter.estimate
+        if estimate is None:
+            return _attitude(self._canonical(self.filter.settings.initial_state))
+        return _attitude(self._canonical(self.model.coordinates(estimate.belief.state)))
+
+
+def _attitude(canonical: Vector) -> Vector:
+    return np.asarray(rotation.from_rpy(canonical[3], canonical[4], canonical[5]))

@@ -11,12 +11,12 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.executor import NodeExecutor
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read
 
 if TYPE_CHECKING:
@@ -308,14 +308,13 @@ def spin(make: Callable[[], ManagedNode]) -> int:
     node = None
     try:
         node = make()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
+        executor = NodeExecutor(node)
         if node.parameter("autostart"):
             configured = node.trigger_configure() == TransitionCallbackReturn.SUCCESS
             if configured:
                 node.trigger_activate()
         while not stopping and not node.finished:
-            executor.spin_once()
+            executor.spin_once(_LONGEST_WAIT)
     except UserError as error:
         rclpy.logging.get_logger("ebm_mpc_ros").fatal(str(error))
         return 2

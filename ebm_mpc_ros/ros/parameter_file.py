@@ -57,7 +57,7 @@ def _parse(path: Path) -> Mapping[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
     except OSError as error:
         raise ParameterFileError(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ParameterFileError(f"{path}: not YAML: {reason}") from error
     if not isinstance(content, Mapping):
@@ -70,7 +70,8 @@ def _sections(
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, value in content.items():
         if not isinstance(value, Mapping):
-            raise ParameterFileError(f"{path}: {key!r} must hold ros__parameters")
+            what = "parameters" if key == "ros__parameters" else "ros__parameters"
+            raise ParameterFileError(f"{path}: {key!r} must hold {what}")
         if key == "ros__parameters":
             yield prefix or "/", value
         else:

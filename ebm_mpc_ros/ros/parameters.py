@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ebm_mpc_ros.errors import UserError
 
@@ -13,6 +13,8 @@ Kind = Literal["bool", "int", "float", "str", "bools", "floats", "strs"]
 Value = bool | int | float | str | list[bool] | list[float] | list[str]
 
 _SCALARS: dict[str, Kind] = {"bools": "bool", "floats": "float", "strs": "str"}
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+_LARGEST_INT = 2**63 - 1
 _WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text"}
 
 
@@ -63,10 +65,10 @@ class Parameter:
         if self.kind in _SCALARS:
             if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
                 raise self._refusal(value)
-            items: list[Any] = [self._scalar(_SCALARS[self.kind], item, value) for item in value]
+            items = [self._scalar(_SCALARS[self.kind], item, value) for item in value]
             if self.lengths and len(items) not in self.lengths:
                 raise self._refusal(f"{len(items)} values")
-            return items
+            return cast("Value", items)
         return self._scalar(self.kind, value, value)
 
     @property
@@ -88,24 +90,27 @@ class Parameter:
             words = f"a list of {lengths + ' of ' if lengths else ''}{words}"
         return words
 
-    def _scalar(self, kind: Kind, item: Any, shown: Any) -> Any:
-        if kind == "float" and isinstance(item, int) and not isinstance(item, bool):
-            item = float(item)
-        expected = {"bool": bool, "int": int, "float": float, "str": str}[kind]
-        if not isinstance(item, expected) or (kind == "int" and isinstance(item, bool)):
+    def _scalar(self, kind: Kind, item: Any, shown: Any) -> bool | int | float | str:
+        whole = isinstance(item, int) and not isinstance(item, bool)
+        if whole and abs(item) > _LARGEST_INT:
             raise self._refusal(shown)
-        if kind in ("int", "float"):
-            outside = (
-                not math.isfinite(item)
-                or (self.above is not None and item <= self.above)
-                or (self.minimum is not None and item < self.minimum)
-                or (self.maximum is not None and item > self.maximum)
-            )
-            if outside:
-                raise self._refusal(shown)
+        if kind == "float" and whole:
+            item = float(item)
+        if not isinstance(item, _TYPES[kind]) or (kind == "int" and not whole):
+            raise self._refusal(shown)
+        if kind in ("int", "float") and not self._within(cast("float", item)):
+            raise self._refusal(shown)
         if self.choices and item not in self.choices:
             raise self._refusal(shown)
-        return item
+        return cast("bool | int | float | str", item)
+
+    def _within(self, number: float) -> bool:
+        return (
+            math.isfinite(number)
+            and (self.above is None or number > self.above)
+            and (self.minimum is None or number >= self.minimum)
+            and (self.maximum is None or number <= self.maximum)
+        )
 
     def _refusal(self, value: Any) -> ParameterError:
         return ParameterError(f"parameter {self.name} = {_shown(value)}: must be {self.allowed}")
