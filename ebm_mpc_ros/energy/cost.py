@@ -36,8 +36,8 @@ class PlanCost:
     input_lower: tuple[float, ...]
     input_upper: tuple[float, ...]
     state_bound_weight: float = 50.0
-    input_bound_weight: float = 2.0
-    obstacle_weight: float = 500.0
+    input_bound_weight: float = 5.0
+    obstacle_weight: float = 1500.0
     robot_radius: float = 0.2
     margin: float = 0.15
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
 
-from ebm_mpc_ros.energy.base import Energy
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ebm_mpc_ros.energy.base import Energy
 
 OPTIMAL_ACCEPTANCE = 0.574
 """Of MALA in many dimensions: Roberts and Rosenthal, JRSS B 60 (1998)."""

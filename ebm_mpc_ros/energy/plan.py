@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.models.base import Model
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-_SWEEP_TOLERANCE = 16.0
+    from ebm_mpc_ros.energy.cost import PlanCost
+    from ebm_mpc_ros.models.base import Array, Model
+
+_SWEEP_TOLERANCE = 256.0
 
 
 class Expansion(NamedTuple):
@@ -39,7 +41,7 @@ class PlanEnergy:
     `minus`, plus ½ w hinge² for each obstacle nearer than the margin at each of the states 1 … N
     and for each input and each of these states' coordinates beyond its bounds.
 
-    The gradient is the adjoint recursion λᵢ = ∂ℓ/∂xᵢ + Aᵢᵀ λᵢ₊₁, ∂J/∂uᵢ = R uᵢ + Bᵢᵀ λᵢ₊₁ with the
+    The gradient is the adjoint recursion λᵢ = ∂c/∂xᵢ + Aᵢᵀ λᵢ₊₁, ∂J/∂uᵢ = R uᵢ + Bᵢᵀ λᵢ₊₁ with the
     model's own A and B.
     """
 
@@ -96,11 +98,15 @@ class PlanEnergy:
         self._tolerance = (
             _SWEEP_TOLERANCE * torch.finfo(state.dtype).eps * (1.0 + float(state.abs().max()))
         )
-        # The states about which rollouts are guessed: (N, 1, n), and how inputs move them.
+        # A plan (N m,), its states (N n,) and how inputs move them (N m, N n): see `expand`.
         self._guess: tuple[Tensor, Tensor, Tensor] | None = None
         self._circles: tuple[Tensor, Tensor, Tensor] | None = None
         if obstacles is not None and obstacles.shape[0]:
-            self._circles = (*obstacles[:, :2].unbind(1), obstacles[:, 2] + cost.robot_radius)
+            self._circles = (
+                obstacles[:, 0],
+                obstacles[:, 1],
+                obstacles[:, 2] + cost.robot_radius,
+            )
             self._place = model.state_names.index("x"), model.state_names.index("y")
 
     @torch.no_grad()
@@ -112,9 +118,9 @@ class PlanEnergy:
         value, slope = self._state_costs(X[1:])
         A, B = self._call(self._model.jacobians, X[:-1], U, self._dt)[:2]
         # From here on slope[i] is the costate of state i + 1.
-        costates, transitions = slope.unsqueeze(2).unbind(0), A.unbind(0)
+        costates, transitions = self._native(slope), self._native(A)
         for i in range(N - 1, 0, -1):
-            costates[i - 1].baddbmm_(costates[i], transitions[i])
+            costates[i - 1] += (costates[i][:, None, :] @ transitions[i])[:, 0]
         input_value, input_slope = _weigh(U, U, self._R, self._input_bounds)
         value.add_(input_value).mul_(0.5).add_(self._first_cost)
         score = torch.bmm(slope.view(N * K, 1, -1), B.reshape(N * K, slope.shape[-1], -1))
@@ -129,8 +135,7 @@ class PlanEnergy:
         """Return the least clearance (…,) of `states` (…, N + 1, n) in m, inf without obstacles."""
         if self._circles is None:
             return states.new_full(states.shape[:-2], torch.inf)
-        x, y, reach = self._circles
-        return (self._offsets(states)[2] - reach).amin((-2, -1))
+        return (self._offsets(states)[2] - self._circles[2]).amin((-2, -1))
 
     def expand(self, x: Tensor) -> Expansion:
         """Return the tracking cost, bounds and obstacles left out, about one plan `x` (N m,).
@@ -158,7 +163,7 @@ class PlanEnergy:
 
     def _by_time(self, x: Tensor) -> Tensor:
         """Return the inputs (N, K, m) of `x` (K, N m)."""
-        return x.view(x.shape[0], self.horizon, -1).transpose(0, 1).contiguous()
+        return x.view(x.shape[0], self.horizon, self._R.shape[0]).transpose(0, 1).contiguous()
 
     def _roll(self, x: Tensor, U: Tensor) -> Tensor:
         """Return the states (N + 1, K, n) of the inputs U (N, K, m), which are `x` by time.
@@ -195,7 +200,7 @@ class PlanEnergy:
             depth = (self._circles[2] + self._cost.margin - distance).clamp_(min=0.0)
             pull = depth * -self._cost.obstacle_weight
             value -= (pull * depth).sum((0, 2))
-            pull /= distance.clamp_(min=torch.finfo(X.dtype).tiny)
+            pull /= distance.clamp_(min=torch.finfo(X.dtype).eps)
             slope[..., self._place[0]] += torch.linalg.vecdot(pull, dx)
             slope[..., self._place[1]] += torch.linalg.vecdot(pull, dy)
         return value, slope
@@ -207,18 +212,19 @@ class PlanEnergy:
         dy = X[..., self._place[1], None] - self._circles[1]
         return dx, dy, torch.hypot(dx, dy)
 
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return a function of the model, on the CPU evaluated by NumPy.
+    def _native(self, tensor: Tensor) -> Array:
+        """Return what to work on where overhead counts: on the CPU the NumPy array it is.
 
-        At these sizes an operation's overhead counts, and NumPy's is a third of torch's.
+        At these sizes an operation is mostly overhead, and NumPy's is a third of torch's.
         """
-        if self._x0.device.type != "cpu":
-            return function(*arguments)
-        arrays = (a.numpy() if isinstance(a, Tensor) else a for a in arguments)
-        result = function(*arrays)
+        return tensor.numpy() if self._x0.device.type == "cpu" else tensor
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return a function of the model, on the CPU evaluated by NumPy."""
+        result = function(*(self._native(a) if isinstance(a, Tensor) else a for a in arguments))
         if isinstance(result, tuple):
-            return tuple(torch.from_numpy(part) for part in result)
-        return torch.from_numpy(result)
+            return tuple(torch.as_tensor(part) for part in result)
+        return torch.as_tensor(result)
 
     def _constant(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._x0.dtype, device=self._x0.device)
@@ -227,7 +233,7 @@ class PlanEnergy:
 def _weigh(
     difference: Tensor, values: Tensor, weights: Tensor, bounds: _Bounds
 ) -> tuple[Tensor, Tensor]:
-    """Return twice the cost (K,) of differences and of values beyond bounds, and the cost's slope."""
+    """Return twice the cost (K,) of differences and values beyond bounds, and its slope."""
     slope = weights * difference
     beyond = values - torch.minimum(torch.maximum(values, bounds.lower), bounds.upper)
     penalty = beyond * bounds.weight

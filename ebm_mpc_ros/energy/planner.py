@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebm_mpc_ros.energy.base import LinearChange
-from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.energy.descent import descend
+from ebm_mpc_ros.energy.descent import Descent, descend
 from ebm_mpc_ros.energy.langevin import Chains, mala
 from ebm_mpc_ros.energy.plan import PlanEnergy
-from ebm_mpc_ros.models.base import Model
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.energy.cost import PlanCost
+    from ebm_mpc_ros.models.base import Model
 
 Floats = NDArray[np.float64]
 
@@ -52,13 +54,13 @@ class PlannerSettings:
     dt: float = 0.1
     chains: int = 128
     adapt_steps: int = 1
-    steps: int = 7
+    steps: int = 6
     temperature: float = 0.1
     fresh_temperature: float = 20.0
     fresh_share: float = 0.1
-    fresh_steps: int = 6
+    fresh_steps: int = 4
     descent_candidates: int = 4
-    descent_steps: int = 8
+    descent_steps: int = 6
     switch_margin: float = 0.5
     time_limit: float = math.inf
     seed: int = 0
@@ -135,12 +137,13 @@ class Plan:
 class Planner:
     """Samples p(U) ∝ exp(-J(U) / T) by MALA and plans by descent from the lowest samples.
 
-    The chains run in whitened coordinates y, U = U_last + √T y L⁻¹ (rows) with L Lᵀ the Gauss-Newton
-    Hessian of the tracking cost about the last plan: constant over a call, so exact. They persist
-    over calls, shifted by the time elapsed; a share is replaced each time by fresh draws from the
-    Gaussian of the tracking cost alone at a high temperature, which lie on all sides of an
-    obstacle. The last plan descends among the lowest chains and is replaced only by one that is
-    lower by a margin.
+    The chains run in whitened coordinates y, U = U_last + √T y L⁻¹ (rows), with L Lᵀ the
+    Gauss-Newton Hessian of the tracking cost about the last plan: constant over a call, so exact.
+    They persist over calls, shifted by the time elapsed; a share is replaced each time by fresh
+    draws from the Gaussian of the tracking cost alone at a high temperature, which lie on all
+    sides of an obstacle. The last plan and the lowest chains then descend within the bounds of the
+    inputs, and another replaces the last only where it is lower by a margin. Never a mean of
+    chains: between two sides lies the obstacle.
     """
 
     def __init__(
@@ -207,16 +210,22 @@ class Planner:
         last = self._first(energy) if begins else self._shift(elapsed_s)
         expansion = energy.expand(last)
         factor = torch.linalg.cholesky(expansion.hessian)
+        metric = torch.cholesky_inverse(factor)
+
+        def settle(plans: Tensor, steps: int) -> Descent:
+            lower, upper = self._bounds
+            return descend(
+                energy, plans, metric=metric, lower=lower, upper=upper, steps=steps, stop=stop
+            )
+
         change = LinearChange(energy, last, factor / math.sqrt(T), T)
-        y = change.from_original(self._chains)
-        # The optimum of the tracking cost, a Newton step away.
-        center = torch.linalg.solve_triangular(
-            factor, -expansion.gradient[:, None], upper=False
-        ).view(-1) / math.sqrt(T)
-        self._renew(y, center, change, begins, stop)
+        index, fresh = self._draw(change, last - metric @ expansion.gradient, begins)
+        # Where an obstacle is steep, the settled chains' step size would pin a fresh one down.
+        if len(fresh):
+            self._chains[index] = settle(fresh, settings.fresh_steps).x
         chains = mala(
             change,
-            y,
+            change.from_original(self._chains),
             step_size=self._step_size,
             steps=settings.steps,
             adapt=settings.adapt_steps,
@@ -225,19 +234,16 @@ class Planner:
         )
         self._step_size, self._chains = chains.step_size, change.to_original(chains.x)
         lowest = chains.energy.topk(settings.descent_candidates - 1, largest=False).indices
-        descent = descend(
-            change,
-            torch.cat([torch.zeros_like(chains.x[:1]), chains.x[lowest]]),
-            step_size=1.0,
-            steps=settings.descent_steps,
-            stop=stop,
-        )
+        descent = settle(torch.cat([last[None], self._chains[lowest]]), settings.descent_steps)
         best = int(descent.energy.argmin())
-        switched = float(descent.energy[0] - descent.energy[best]) * T > settings.switch_margin
-        chosen = change.to_original(descent.x)[best if switched else 0]
-        self._last = chosen.clamp(*self._bounds)
+        gain = float(descent.energy[0] - descent.energy[best])
+        switched = gain > (0.0 if begins else settings.switch_margin)
+        chosen = best if switched else 0
+        self._last = descent.x[chosen]
         complete = chains.steps == settings.steps and descent.steps == settings.descent_steps
-        return self._published(energy, chains, switched and not begins, complete)
+        return self._published(
+            energy, float(descent.energy[chosen]), chains, switched and not begins, complete
+        )
 
     def _first(self, energy: PlanEnergy) -> Tensor:
         """Return the plan to begin with: no input, or the optimum of the tracking cost."""
@@ -260,35 +266,23 @@ class Planner:
         self._chains = shifted[1:]
         return shifted[0]
 
-    def _renew(
-        self,
-        y: Tensor,
-        center: Tensor,
-        change: LinearChange,
-        every: bool,
-        stop: Callable[[], bool],
-    ) -> None:
-        """Replace the oldest chains of `y`, or every one, by draws from N(center, T_fresh / T).
-
-        They descend before they join: where an obstacle is steep, a step size that suits the
-        settled chains would keep them where they are.
-        """
-        settings, count = self._settings, len(y)
+    def _draw(self, change: LinearChange, center: Tensor, every: bool) -> tuple[Tensor, Tensor]:
+        """Return the places of the oldest chains, or of all, and draws from N(center, T_f H⁻¹)."""
+        settings, count = self._settings, len(self._chains)
         fresh = count if every else round(settings.fresh_share * count)
         noise = torch.randn(
             (fresh, len(center)), generator=self._generator, dtype=self._dtype, device=self._device
         )
-        drawn = center + math.sqrt(settings.fresh_temperature / settings.temperature) * noise
-        drawn = change.from_original(change.to_original(drawn).clamp(*self._bounds))
+        heat = math.sqrt(settings.fresh_temperature / settings.temperature)
+        drawn = change.to_original(change.from_original(center[None]) + heat * noise)
         index = (self._oldest + torch.arange(fresh, device=self._device)) % count
-        y[index] = descend(change, drawn, step_size=1.0, steps=settings.fresh_steps, stop=stop).x
         self._oldest = (self._oldest + fresh) % count
+        return index, drawn
 
     def _published(
-        self, energy: PlanEnergy, chains: Chains, switched: bool, complete: bool
+        self, energy: PlanEnergy, value: float, chains: Chains, switched: bool, complete: bool
     ) -> Plan:
         assert self._last is not None  # noqa: S101
-        value = float(energy.energy_and_score(self._last[None])[0])
         states = energy.rollout(torch.cat([self._last[None], self._chains]))
         usable = math.isfinite(value)
         reason = "" if complete else f"the time limit of {self._settings.time_limit} s has passed"

@@ -6,7 +6,6 @@ import pytest
 import torch
 from scipy.stats import norm, truncnorm
 
-from ebm_mpc_ros.energy.descent import descend
 from ebm_mpc_ros.energy.langevin import mala, ula
 from ebm_mpc_ros.energy.mixture import GaussianMixture
 from ebm_mpc_ros.energy.quadratic import Quadratic
@@ -179,23 +178,3 @@ def test_a_deadline_returns_the_chains_as_they_stand(sampler):
 def test_bad_settings_are_named(arguments, name):
     with pytest.raises(ValueError, match=name):
         mala(normal(1.0), torch.zeros(1, 1), generator=generator(), **arguments)
-
-
-def test_descent_never_rises_and_finds_the_minimum_from_a_step_size_far_off():
-    precision = torch.diag(torch.tensor([1.0, 30.0]))
-    energy = Quadratic(torch.tensor([1.0, -1.0]), precision)
-    x = torch.randn(20, 2, generator=generator())
-    last = energy.energy_and_score(x)[0]
-    for steps in (1, 2, 5, 200):
-        descent = descend(energy, x, step_size=10.0, steps=steps)
-        assert bool((descent.energy <= last).all())
-        last = descent.energy
-    torch.testing.assert_close(
-        descent.x, torch.tensor([1.0, -1.0]).expand(20, 2), rtol=0, atol=1e-3
-    )
-
-
-def test_descent_stops_when_told():
-    descent = descend(normal(1.0), torch.ones(3, 1), step_size=0.1, steps=9, stop=lambda: True)
-    assert descent.steps == 0
-    assert torch.equal(descent.x, torch.ones(3, 1))

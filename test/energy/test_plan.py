@@ -31,18 +31,16 @@ COST = PlanCost(
 OBSTACLES = torch.tensor([[0.6, 0.1, 0.2], [-0.5, 0.8, 0.4], [9.0, 9.0, 1.0]], dtype=torch.float64)
 
 
-def problem(**changes):
+STATE = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64)
+REFERENCE = torch.zeros(HORIZON + 1, 5, dtype=torch.float64)
+REFERENCE[:, 0] = -0.08 * torch.arange(HORIZON + 1)
+REFERENCE[:, 2], REFERENCE[:, 3] = -3.1, 0.8
+
+
+def problem(cost=COST, **changes):
     """A robot that heads across the cut of the yaw, near two obstacles."""
-    reference = torch.zeros(HORIZON + 1, 5, dtype=torch.float64)
-    reference[:, 0] = -0.08 * torch.arange(HORIZON + 1)
-    reference[:, 2] = -3.1
-    reference[:, 3] = 0.8
-    arguments = {
-        "state": torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64),
-        "reference": reference,
-        "obstacles": OBSTACLES,
-    }
-    return PlanEnergy(load_model("diff_drive"), COST, DT, **(arguments | changes))
+    arguments = {"state": STATE, "reference": REFERENCE, "obstacles": OBSTACLES}
+    return PlanEnergy(load_model("diff_drive"), cost, DT, **(arguments | changes))
 
 
 def inputs(count=8, scale=1.5, dtype=torch.float64):
@@ -54,20 +52,23 @@ def hinge(x):
     return x.clamp(min=0.0)
 
 
-def cost_of(x, state, reference, obstacles):
+def cost_of(x):
     """J written down stage by stage, for autograd."""
     model = load_model("diff_drive")
     U = x.view(len(x), HORIZON, 2)
-    Q, R = torch.tensor(COST.state_weight).double(), torch.tensor(COST.input_weight).double()
-    terminal = torch.tensor(COST.terminal_weight).double()
-    robot = state.expand(len(x), 5)
+    Q, R = (
+        torch.tensor(COST.state_weight, dtype=torch.float64),
+        torch.tensor(COST.input_weight, dtype=torch.float64),
+    )
+    terminal = torch.tensor(COST.terminal_weight, dtype=torch.float64)
+    robot = STATE.expand(len(x), 5)
     J = torch.zeros(len(x), dtype=torch.float64)
     for i in range(HORIZON + 1):
-        error = model.minus(robot, reference[i])
+        error = model.minus(robot, REFERENCE[i])
         J = J + 0.5 * ((terminal if i == HORIZON else Q) * error**2).sum(-1)
         if i:
-            distance = torch.linalg.vector_norm(robot[:, None, :2] - obstacles[:, :2], dim=-1)
-            clearance = distance - obstacles[:, 2] - COST.robot_radius
+            distance = torch.linalg.vector_norm(robot[:, None, :2] - OBSTACLES[:, :2], dim=-1)
+            clearance = distance - OBSTACLES[:, 2] - COST.robot_radius
             J = J + 0.5 * COST.obstacle_weight * (hinge(COST.margin - clearance) ** 2).sum(-1)
             for column, upper, lower in ((3, 1.15, -0.2), (4, 1.7, -1.7)):
                 value = robot[:, column]
@@ -75,7 +76,7 @@ def cost_of(x, state, reference, obstacles):
                 J = J + 0.5 * COST.state_bound_weight * beyond
         if i < HORIZON:
             u = U[:, i]
-            limit = torch.tensor(COST.input_upper).double()
+            limit = torch.tensor(COST.input_upper, dtype=torch.float64)
             J = J + 0.5 * (R * u**2).sum(-1)
             J = J + 0.5 * COST.input_bound_weight * (hinge(u.abs() - limit) ** 2).sum(-1)
             robot = model.f(robot, u, DT)
@@ -87,12 +88,8 @@ def test_value_and_gradient_agree_with_autograd(expanded):
     energy, x = problem(), inputs()
     if expanded:
         energy.expand(0.3 * x[0])
-    state = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64)
-    reference = torch.zeros(HORIZON + 1, 5, dtype=torch.float64)
-    reference[:, 0] = -0.08 * torch.arange(HORIZON + 1)
-    reference[:, 2], reference[:, 3] = -3.1, 0.8
     leaf = x.clone().requires_grad_()
-    expected = cost_of(leaf, state, reference, OBSTACLES)
+    expected = cost_of(leaf)
     (gradient,) = torch.autograd.grad(expected.sum(), leaf)
     value, score = energy.energy_and_score(x)
     torch.testing.assert_close(value, expected.detach(), rtol=1e-9, atol=1e-9)
@@ -101,40 +98,16 @@ def test_value_and_gradient_agree_with_autograd(expanded):
 
 def test_the_problem_of_that_test_has_every_term_active():
     x = inputs()
-    without = [
-        problem(obstacles=None).energy_and_score(x)[0],
-        *(
-            PlanEnergy(
-                load_model("diff_drive"),
-                dataclasses.replace(COST, **{name: 0.0}),
-                DT,
-                state=torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64),
-                reference=problem()._reference[[0, *range(HORIZON)], 0],
-                obstacles=OBSTACLES,
-            ).energy_and_score(x)[0]
-            for name in ("state_bound_weight", "input_bound_weight")
-        ),
-    ]
     value = problem().energy_and_score(x)[0]
-    for other in without:
+    for name in ("state_bound_weight", "input_bound_weight", "obstacle_weight"):
+        other = problem(dataclasses.replace(COST, **{name: 0.0})).energy_and_score(x)[0]
         assert bool(((value - other).abs() > 1e-3).any())
 
 
 def test_single_precision_agrees_with_double():
     x = inputs()
     expected = problem().energy_and_score(x)
-    state = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2])
-    reference = torch.zeros(HORIZON + 1, 5)
-    reference[:, 0] = -0.08 * torch.arange(HORIZON + 1)
-    reference[:, 2], reference[:, 3] = -3.1, 0.8
-    single = PlanEnergy(
-        load_model("diff_drive"),
-        COST,
-        DT,
-        state=state,
-        reference=reference,
-        obstacles=OBSTACLES.float(),
-    )
+    single = problem(state=STATE.float(), reference=REFERENCE.float(), obstacles=OBSTACLES.float())
     value, score = single.energy_and_score(x.float())
     assert value.dtype == torch.float32
     torch.testing.assert_close(value.double(), expected[0], rtol=1e-5, atol=1e-3)
@@ -149,7 +122,7 @@ def test_a_rollout_is_the_model_step_by_step(seed, scale, expanded):
     energy, model = problem(), load_model("diff_drive")
     if expanded:
         energy.expand(x[0] + 0.1)
-    robot = torch.tensor([0.1, 0.2, 3.1, 1.0, 0.2], dtype=torch.float64).expand(4, 5)
+    robot = STATE.expand(4, 5)
     states = [robot]
     for i in range(HORIZON):
         robot = model.f(robot, x.view(4, HORIZON, 2)[:, i], DT)
@@ -171,7 +144,7 @@ def test_clearance_is_measured_from_the_robots_rim():
     energy = problem()
     states = torch.zeros(2, HORIZON + 1, 5, dtype=torch.float64)
     states[0, :, 0] = 3.0
-    states[0, 4, :2] = torch.tensor([0.6, 1.1])
+    states[0, 4, :2] = torch.tensor([0.6, -0.9])
     states[1, :, 0] = 5.0
     expected = [1.0 - 0.2 - 0.2, math.hypot(4.4, 0.1) - 0.4]
     np.testing.assert_allclose(energy.clearance(states), expected, atol=1e-12)
@@ -193,7 +166,7 @@ class DoubleIntegrator(Model):
         assert w is None
         return x @ self.A.T + u @ self.B.T
 
-    def jacobians(self, x, u, dt):
+    def jacobians(self, x, u, dt):  # noqa: ARG002
         shape = x.shape[:-1]
         A = np.broadcast_to(self.A, (*shape, 2, 2)).copy()
         return Jacobians(A, np.broadcast_to(self.B, (*shape, 2, 1)).copy(), A)
@@ -295,10 +268,10 @@ def test_sampled_plans_are_the_gaussian_of_the_linear_quadratic_problem(temperat
 
 def test_the_best_plan_starts_with_the_riccati_gain():
     energy, origin = linear_energy(), torch.zeros(N, dtype=torch.float64)
-    factor = torch.linalg.cholesky(energy.expand(origin).hessian)
-    change = LinearChange(energy, origin, factor)
-    best = descend(change, torch.zeros(1, N, dtype=torch.float64), step_size=1.0, steps=1)
-    first = change.to_original(best.x)[0, :1].numpy()
+    metric = torch.linalg.inv(energy.expand(origin).hessian)
+    free = torch.full((N,), INF, dtype=torch.float64)
+    best = descend(energy, origin[None], metric=metric, lower=-free, upper=free, steps=1)
+    first = best.x[0, :1].numpy()
     np.testing.assert_allclose(first, -riccati_gain() @ X0, rtol=1e-9)
 
 
