@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ebm_mpc_ros.estimation.time import seconds
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,8 @@ class CommandHistory:
 
     A command sent at t[k] asks for the change cmd[k] - cmd[k-1] within one period of the sender,
     so u = (cmd[k] - cmd[k-1]) / (t[k] - t[k-1]) over that long after t[k], and zero afterwards.
+    Where jitter makes two such spans overlap their inputs add, so that u over time integrates to
+    exactly what was commanded.
     """
 
     def __init__(self, *, longest_period: float = 0.25, memory: float = 2.0) -> None:
@@ -58,13 +60,10 @@ class CommandHistory:
         mean = np.zeros(2)
         if end <= start:
             return mean
-        for i in range(max(bisect_right(self._stamps, start) - 1, 0), len(self._stamps)):
+        for i in range(bisect_right(self._stamps, start - self._longest_period), len(self._stamps)):
             if self._stamps[i] >= end:
                 break
-            until = self._ends[i]
-            if i + 1 < len(self._stamps):
-                until = min(until, self._stamps[i + 1])
-            overlap = min(end, until) - max(start, self._stamps[i])
+            overlap = min(end, self._ends[i]) - max(start, self._stamps[i])
             if overlap > 0:
                 mean += np.asarray(self._inputs[i]) * (overlap / (end - start))
         return mean

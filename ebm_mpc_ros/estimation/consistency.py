@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 
 @dataclass(slots=True)
@@ -36,5 +36,7 @@ class Consistency:
         """Return the interval in which `ratio` of a consistent filter lies."""
         if not self.degrees:
             return 0.0, float("inf")
-        low, high = chi2.interval(probability, self.degrees)
-        return float(low / self.degrees), float(high / self.degrees)
+        shape = 0.5 * self.degrees
+        tail = 0.5 * (1.0 - probability)
+        low, high = (float(gammaincinv(shape, p)) / shape for p in (tail, 1.0 - tail))
+        return low, high

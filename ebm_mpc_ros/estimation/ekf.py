@@ -35,7 +35,7 @@ class Measurement:
         source: The input it came from, for reports.
         rows: Indices (k,) into the model's `state_names`.
         values: Measured coordinates (k,), attitude as roll, pitch, yaw; SI units.
-        covariance: Covariance (k, k) of the innovation's noise.
+        covariance: Covariance (k, k) of the innovation's noise, V Q_v Vᵀ.
         threshold: Mahalanobis distance beyond which it is rejected, in sigmas.
     """
 
@@ -87,10 +87,10 @@ def update(model: Model, belief: Belief, measurement: Measurement) -> Update:
     L, failed = dpotrf(S, lower=1)
     if failed:
         return Update(belief, innovation, S, np.inf, accepted=False)
-    white, _ = dtrtrs(L, np.column_stack((innovation, HP)), lower=1)
+    white, _ = dtrtrs(L, np.concatenate((innovation[:, None], HP), axis=1), lower=1)
     nu, Y = white[:, 0], white[:, 1:]
     nis = float(nu @ nu)
-    if not nis <= measurement.threshold**2:
+    if not (nis <= measurement.threshold**2 and nis < np.inf):
         return Update(belief, innovation, S, nis, accepted=False)
     covariance = P - Y.T @ Y
     after = Belief(model.plus(x, nu @ Y), 0.5 * (covariance + covariance.T))

@@ -101,21 +101,23 @@ class Filter:
         self._commands.clear()
         self._estimate = None
 
-    def command(self, stamp: int, speed: float, yaw_rate: float) -> None:
-        """Note a velocity command (m/s, rad/s) sent at `stamp` (ns)."""
-        if np.isfinite(speed) and np.isfinite(yaw_rate):
-            self._commands.add(stamp, speed, yaw_rate)
-        else:
-            self.dropped["cmd_vel", "not finite"] += 1
+    def command(self, stamp: int, speed: float, yaw_rate: float, now: int) -> bool:
+        """Note a velocity command (m/s, rad/s) sent at `stamp` (ns) that arrived at `now` (ns).
+
+        Returns:
+            Whether it can be used.
+        """
+        if not (np.isfinite(speed) and np.isfinite(yaw_rate)):
+            self.dropped["cmd_vel", "values not finite"] += 1
+            return False
+        if not self._timely("cmd_vel", stamp, now):
+            return False
+        self._commands.add(stamp, speed, yaw_rate)
+        return True
 
     def put(self, measurement: Measurement, now: int) -> bool:
         """Queue a measurement that arrived at `now` (ns); False where its stamp is refused."""
-        ahead = seconds(measurement.stamp - now)
-        if ahead > self.settings.future_limit:
-            self.dropped[measurement.source, "stamp in the future"] += 1
-            return False
-        if -ahead > self.settings.past_limit:
-            self.dropped[measurement.source, "stamp too old"] += 1
+        if not self._timely(measurement.source, measurement.stamp, now):
             return False
         heapq.heappush(self._queue, (measurement.stamp, self._sequence, measurement))
         self._sequence += 1
@@ -136,6 +138,16 @@ class Filter:
             self._guard()
         return self._estimate
 
+    def _timely(self, source: str, stamp: int, now: int) -> bool:
+        ahead = seconds(stamp - now)
+        if ahead > self.settings.future_limit:
+            self.dropped[source, "stamp in the future"] += 1
+            return False
+        if -ahead > self.settings.past_limit:
+            self.dropped[source, "stamp too old"] += 1
+            return False
+        return True
+
     def _fuse(self, measurement: Measurement) -> None:
         if self._estimate is None:
             self._estimate = self._first(measurement)
@@ -149,7 +161,9 @@ class Filter:
             statistics = self.consistency[source] = Consistency()
         statistics.add(result.nis, len(measurement.rows))
         if not result.accepted:
-            self.dropped[source, "beyond the rejection threshold"] += 1
+            far = "beyond the rejection threshold"
+            reason = far if np.isfinite(result.nis) else "innovation without a finite NIS"
+            self.dropped[source, reason] += 1
         self._estimate = Estimate(stamp, result.belief)
 
     def _first(self, measurement: Measurement) -> Estimate:
@@ -159,6 +173,7 @@ class Filter:
         origin = np.asarray(model.origin(), dtype=float)
         state = model.observed(origin, np.arange(len(coordinates)), coordinates)
         covariance = self.settings.initial_covariance.copy()
+        covariance[rows] = covariance[:, rows] = 0.0
         covariance[np.ix_(rows, rows)] = measurement.covariance
         return Estimate(measurement.stamp, Belief(state, covariance))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,20 @@ class StaticTransforms:
     def __init__(self, edges: Iterable[tuple[str, str, Transform]] = ()) -> None:
         """Take (parent, child, pose of the child in the parent)."""
         self._neighbours: dict[str, dict[str, Transform]] = {}
+        self._parents: dict[str, str] = {}
+        self._found: dict[tuple[str, str], Transform] = {}
         for parent, child, transform in edges:
             self.add(parent, child, transform)
 
     def add(self, parent: str, child: str, transform: Transform) -> None:
-        """Add or replace the pose of `child` in `parent`."""
+        """Set the pose of `child` in `parent`, in place of its pose in any other parent."""
         parent, child = bare(parent), bare(child)
+        former = self._parents.get(child, parent)
+        if former != parent:
+            self._neighbours[former].pop(child, None)
+            self._neighbours[child].pop(former, None)
+        self._parents[child] = parent
+        self._found.clear()
         self._neighbours.setdefault(parent, {})[child] = transform
         self._neighbours.setdefault(child, {})[parent] = transform.inverse()
 
@@ -80,6 +88,12 @@ class StaticTransforms:
             UnknownFrameError: No chain of transforms joins them.
         """
         target, source = bare(target), bare(source)
+        known = self._found.get((target, source))
+        if known is None:
+            known = self._found[target, source] = self._search(target, source)
+        return known
+
+    def _search(self, target: str, source: str) -> Transform:
         found = {target: IDENTITY}
         border = [target]
         while border and source not in found:
@@ -107,8 +121,11 @@ def parse_transform(text: str) -> tuple[str, str, Transform]:
     words = text.split()
     try:
         parent, child, *numbers = words
-        return parent, child, Transform.from_rpy([float(number) for number in numbers])
+        transform = Transform.from_rpy([float(number) for number in numbers])
     except ValueError as error:
         raise ValueError(
             f"static transform {text!r}: must be 'PARENT CHILD X Y Z ROLL PITCH YAW' (m, rad)"
         ) from error
+    if bare(parent) == bare(child):
+        raise ValueError(f"static transform {text!r}: parent and child must differ")
+    return parent, child, transform

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STANDARD_GRAVITY = 9.80665
 _POSE, _TWIST, _ACCELERATION = range(6), range(6, 12), range(12, 15)
+_ROUNDING = 1e-12
 
 
 class BadMeasurementError(ValueError):
@@ -53,13 +54,23 @@ class SensorSettings:
     default_variance: Vector | None = None
 
     def __post_init__(self) -> None:
-        """Check the mask.
+        """Check lengths and ranges.
 
         Raises:
-            ValueError: The mask hasn't fifteen entries.
+            ValueError: The mask or the variances haven't fifteen entries, or a number is out of
+                range.
         """
-        if len(self.mask) != len(CANONICAL_STATES):
-            raise ValueError(f"{self.name}_config must have {len(CANONICAL_STATES)} booleans")
+        states = len(CANONICAL_STATES)
+        if len(self.mask) != states:
+            raise ValueError(f"{self.name}_config has {len(self.mask)} entries: must have {states}")
+        for of in ("pose_threshold", "twist_threshold", "acceleration_threshold"):
+            if not getattr(self, of) > 0.0:
+                raise ValueError(f"{self.name} {of} = {getattr(self, of)}: must be above 0")
+        if not 0.0 <= self.gravity < np.inf:
+            raise ValueError(f"gravity = {self.gravity}: must be finite, at least 0")
+        variance = self.default_variance
+        if variance is not None and not (variance.shape == (states,) and (variance >= 0.0).all()):
+            raise ValueError(f"{self.name}_variance must be {states} numbers, at least 0")
 
     def selected(self, canonical: range) -> list[int]:
         """Return the canonical indices in that range that are masked in and that the model has."""
@@ -85,14 +96,15 @@ def pose(
     wanted = sensor.selected(_POSE)
     if not wanted:
         return None
-    needs_attitude = any(i >= 3 for i in wanted)
-    attitude = unit(quaternion) if needs_attitude else np.array([0.0, 0.0, 0.0, 1.0])
-    R = frame.matrix
-    turned = rotation.multiply(frame.quaternion, attitude)
-    values = np.concatenate((R @ position + frame.translation, rotation.to_rpy(turned)))
-    return _measurement(
-        sensor, stamp, wanted, 0, values, _turned(covariance, R), sensor.pose_threshold
-    )
+    R = _matrix(frame)
+    values = np.empty(6)
+    places = [i for i in wanted if i < 3]
+    if places:
+        values[places] = _product(R[places], position) + frame.translation[places]
+    if len(places) < len(wanted):
+        values[3:] = rotation.to_rpy(rotation.multiply(frame.quaternion, unit(quaternion)))
+    spread = _propagated(_of_both(R)[wanted], covariance)
+    return _measurement(sensor, stamp, wanted, values[wanted], spread, sensor.pose_threshold)
 
 
 def twist(
@@ -113,15 +125,12 @@ def twist(
     wanted = sensor.selected(_TWIST)
     if not wanted:
         return None
-    R = mounting.matrix
-    rate = R @ angular
-    velocity = R @ linear
-    if mounting.translation.any() and any(i < 9 for i in wanted):
-        velocity = velocity + np.cross(mounting.translation, rate)
-    values = np.concatenate((velocity, rate))
-    return _measurement(
-        sensor, stamp, wanted, 6, values, _turned(covariance, R), sensor.twist_threshold
-    )
+    rows = [i - 6 for i in wanted]
+    blocks = _of_both(_matrix(mounting))
+    spread = _propagated(blocks[rows], covariance)
+    blocks[:3, 3:] = rotation.skew(mounting.translation) @ blocks[3:, 3:]
+    values = _product(blocks[rows], np.concatenate((linear, angular)))
+    return _measurement(sensor, stamp, wanted, values, spread, sensor.twist_threshold)
 
 
 def orientation(
@@ -138,14 +147,14 @@ def orientation(
     Raises:
         BadMeasurementError: Values are not finite, or the covariance or quaternion is impossible.
     """
-    wanted = sensor.selected(range(3, 6))
+    wanted = sensor.selected(_POSE[3:])
     if not wanted:
         return None
+    rows = [i - 3 for i in wanted]
     attitude = rotation.multiply(unit(quaternion), rotation.conjugate(mounting.quaternion))
-    values = np.concatenate((np.zeros(3), rotation.to_rpy(attitude)))
-    full = np.zeros((6, 6))
-    full[3:, 3:] = mounting.matrix @ covariance @ mounting.matrix.T
-    return _measurement(sensor, stamp, wanted, 0, values, full, sensor.pose_threshold)
+    values = np.array(rotation.to_rpy(attitude))[rows]
+    spread = _propagated(_matrix(mounting)[rows], covariance)
+    return _measurement(sensor, stamp, wanted, values, spread, sensor.pose_threshold)
 
 
 def acceleration(
@@ -166,38 +175,28 @@ def acceleration(
     wanted = sensor.selected(_ACCELERATION)
     if not wanted:
         return None
-    R = mounting.matrix
-    values = R @ specific_force
+    rows = [i - 12 for i in wanted]
+    R = _matrix(mounting)[rows]
+    values = _product(R, specific_force)
     if sensor.remove_gravity:
-        values = values - rotation.matrix(attitude)[2] * sensor.gravity
-    return _measurement(
-        sensor, stamp, wanted, 12, values, R @ covariance @ R.T, sensor.acceleration_threshold
-    )
+        values -= rotation.matrix(attitude)[2, rows] * sensor.gravity
+    spread = _propagated(R, covariance)
+    return _measurement(sensor, stamp, wanted, values, spread, sensor.acceleration_threshold)
 
 
 def _measurement(
     sensor: SensorSettings,
     stamp: int,
     wanted: list[int],
-    offset: int,
     values: Vector,
-    covariance: Matrix,
+    R: Matrix,
     threshold: float,
 ) -> Measurement:
-    local = np.asarray(wanted) - offset
-    chosen = values[local]
-    R = covariance[np.ix_(local, local)]
-    if not np.isfinite(chosen).all():
-        raise BadMeasurementError("values not finite")
-    if not np.isfinite(R).all():
-        raise BadMeasurementError("covariance not finite")
-    variances = np.diagonal(R)
-    unknown = np.flatnonzero(variances == 0.0)
+    unknown = np.flatnonzero(np.diagonal(R) == 0.0)
     if unknown.size:
         if sensor.default_variance is None:
             name = CANONICAL_STATES[wanted[unknown[0]]]
             raise BadMeasurementError(f"variance of {name} is 0 and {sensor.name}_variance not set")
-        R = R.copy()
         R[unknown, unknown] = sensor.default_variance[np.asarray(wanted)[unknown]]
     if np.abs(R - R.T).max() > 1e-6 * np.abs(R).max():
         raise BadMeasurementError("covariance not symmetric")
@@ -205,14 +204,40 @@ def _measurement(
         raise BadMeasurementError("covariance not positive definite")
     known = sensor.model.state_names
     rows = np.array([known.index(CANONICAL_STATES[i]) for i in wanted], dtype=np.intp)
-    return Measurement(stamp, sensor.name, rows, chosen, R, threshold)
+    return Measurement(stamp, sensor.name, rows, values, R, threshold)
 
 
-def _turned(covariance: Matrix, R: Matrix) -> Matrix:
-    """Return a covariance (6, 6) of two vectors with both turned by `R`."""
+def _matrix(frame: Transform) -> Matrix:
+    """Return the frame's rotation matrix with exact zeros where its axes are at right angles."""
+    R = frame.matrix
+    R[np.abs(R) < _ROUNDING] = 0.0
+    return R
+
+
+def _of_both(R: Matrix) -> Matrix:
+    """Return the matrix (6, 6) that turns two vectors by `R`."""
     blocks = np.zeros((6, 6))
     blocks[:3, :3] = blocks[3:, 3:] = R
-    return blocks @ covariance @ blocks.T
+    return blocks
+
+
+def _product(M: Matrix, values: Vector) -> Vector:
+    """Return M v, without a look at the entries of v that M has no use for."""
+    used = M.any(axis=0)
+    values = values[used]
+    if not np.isfinite(values).all():
+        raise BadMeasurementError("values not finite")
+    return M[:, used] @ values
+
+
+def _propagated(M: Matrix, covariance: Matrix) -> Matrix:
+    """Return M C Mᵀ, without a look at the entries of C that M has no use for."""
+    used = np.flatnonzero(M.any(axis=0))
+    covariance = covariance[used[:, None], used]
+    if not np.isfinite(covariance).all():
+        raise BadMeasurementError("covariance not finite")
+    M = M[:, used]
+    return M @ covariance @ M.T
 
 
 def unit(quaternion: Vector) -> Vector:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ebm_mpc_ros.errors import UserError
 
 if TYPE_CHECKING:
-    from rosbags.typesys.store import Typestore
-    from pathlib import Path
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+    from typing import Self
 
-RECORDING_FORMAT = 9
+    from rosbags.typesys.store import Typestore
+
+_FORMAT: Literal[9] = 9
 
 
 class BagError(UserError):
@@ -24,11 +26,11 @@ class BagError(UserError):
 
 
 class Topic(NamedTuple):
-    """One topic of a bag: name, type such as nav_msgs/msg/Odometry, number of messages."""
+    """One topic of a bag: name, type such as nav_msgs/msg/Odometry, how many messages."""
 
     name: str
     type: str
-    count: int
+    messages: int
 
 
 class Bag:
@@ -40,12 +42,23 @@ class Bag:
         self._reader = reader
         topics: dict[str, Topic] = {}
         for connection in reader.connections:
-            before = topics[connection.topic].count if connection.topic in topics else 0
-            count = before + connection.msgcount
-            topics[connection.topic] = Topic(connection.topic, connection.msgtype, count)
+            known = topics.get(connection.topic)
+            number = connection.msgcount + (known.messages if known else 0)
+            topics[connection.topic] = Topic(connection.topic, connection.msgtype, number)
         self.topics: Mapping[str, Topic] = topics
         self.start_time: int = reader.start_time
         self.end_time: int = reader.end_time
+
+    def topic(self, name: str) -> Topic:
+        """Return the topic of that name.
+
+        Raises:
+            BagError: There is none.
+        """
+        if name not in self.topics:
+            has = ", ".join(sorted(self.topics)) or "no topics"
+            raise BagError(f"{self._path}: no topic {name}; it has {has}")
+        return self.topics[name]
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, time of arrival, message) of those topics, in order of arrival.
@@ -57,7 +70,9 @@ class Bag:
             try:
                 yield topic, time, self._reader.deserialize(raw, kind)
             except Exception as error:
-                raise BagError(f"{self._path}: a message on {topic} is damaged: {error}") from error
+                raise BagError(
+                    f"{self._path}: a message on {topic} is damaged: {_one_line(error)}"
+                ) from error
 
     def raw_messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, str, bytes]]:
         """Yield (topic, time of arrival, type, serialised message), in order of arrival.
@@ -65,10 +80,8 @@ class Bag:
         Raises:
             BagError: A topic is missing, or the bag is damaged.
         """
-        missing = [topic for topic in topics if topic not in self.topics]
-        if missing:
-            has = ", ".join(sorted(self.topics)) or "no topics"
-            raise BagError(f"{self._path}: no topic {', '.join(missing)}; it has {has}")
+        for topic in topics:
+            self.topic(topic)
         connections = [c for c in self._reader.connections if c.topic in topics]
         messages = self._reader.messages(connections)
         while True:
@@ -77,7 +90,7 @@ class Bag:
             except StopIteration:
                 return
             except Exception as error:
-                raise BagError(f"{self._path}: the bag is damaged: {error}") from error
+                raise BagError(f"{self._path}: the bag is damaged: {_one_line(error)}") from error
             yield connection.topic, time, connection.msgtype, raw
 
     def to_cdr(self, raw: bytes, kind: str) -> bytes:
@@ -98,19 +111,21 @@ def open_bag(path: Path) -> Iterator[Bag]:
     if not path.exists():
         raise BagError(f"{path}: no such bag")
     target = path.parent if path.is_file() and path.suffix in (".mcap", ".db3") else path
-    reader = None
     try:
         reader = AnyReader([target], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-    except (AnyReaderError, Exception) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise BagError(f"{path}: can't be read as a bag: {reason}") from error
+    except Exception as error:
+        raise BagError(f"{path}: can't be read as a bag: {_one_line(error)}") from error
     try:
         if not any(connection.msgcount for connection in reader.connections):
             raise BagError(f"{path}: the bag has no messages")
         yield Bag(path, reader)
     finally:
         reader.close()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 class BagWriter:
@@ -125,14 +140,18 @@ class BagWriter:
         if path.exists():
             raise BagError(f"{path}: exists already")
         self.types = get_typestore(Stores.ROS2_JAZZY)
-        self._writer = Writer(path, version=RECORDING_FORMAT, storage_plugin=StoragePlugin.MCAP)
+        self._writer = Writer(path, version=_FORMAT, storage_plugin=StoragePlugin.MCAP)
         self._connections: dict[str, Any] = {}
+        self._writer.open()
 
     def __enter__(self) -> Self:
-        self._writer.open()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish the bag."""
         self._writer.close()
 
     def write(self, topic: str, kind: str, time: int, message: Any) -> None:

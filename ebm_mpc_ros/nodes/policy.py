@@ -59,14 +59,14 @@ _TABLE = (
     _number("frequency", 20.0, "Hz", "Rate of plans."),
     _number("dt", 0.1, "s", "Step of a plan."),
     _count("horizon", 20, 2, "Steps of a plan."),
-    _count("chains", 128, 4, "Langevin chains, all in parallel."),
-    _count("steps", 7, 1, "Langevin steps of a call."),
-    _number("temperature", 0.5, "", "T of p(U) = exp(-J(U)/T)/Z."),
-    _number("switch_margin", 1.0, "", "Energy by which another mode must beat the present plan."),
+    _count("chains", 64, 4, "Langevin chains, all in parallel."),
+    _count("steps", 6, 1, "Langevin steps of a call."),
+    _number("temperature", 0.1, "", "T of p(U) = exp(-J(U)/T)/Z."),
+    _number("switch_margin", 0.5, "", "Energy by which another mode must beat the present plan."),
     _number("robot_radius", 0.2, "m", "Radius of the robot's circle."),
     _number("obstacle_margin", 0.15, "m", "Clearance below which an obstacle costs."),
-    _number("obstacle_weight", 500.0, "1/m^2", "Weight of a clearance below the margin."),
-    _number("time_limit", 0.03, "s", "Time after which a call returns the best plan so far."),
+    _number("obstacle_weight", 1500.0, "1/m^2", "Weight of a clearance below the margin."),
+    _number("time_limit", 0.045, "s", "Time after which a call returns the best plan so far."),
     _count("seed", 0, 0, "Seed of all noise."),
     _count("samples_shown", 12, 0, "Chains in policy/samples; 0 for none."),
     _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven."),
@@ -246,7 +246,9 @@ class PolicyNode(ManagedNode):
         plan = self._planner.plan(job.state, job.reference, job.obstacles, elapsed)
         self._times.add(time.perf_counter() - started)
         self._reason = plan.reason if not plan.usable else ""
-        if not plan.usable or not self.active:
+        if plan.clearance < 0.0:
+            self._reason = "the best plan found touches an obstacle"
+        if self._reason or not self.active:
             return
         self._newest = (job.stamp, plan)
         self._switches += plan.switched

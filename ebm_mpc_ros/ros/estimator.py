@@ -19,6 +19,7 @@ from ebm_mpc_ros.estimation.frames import (
     UnknownFrameError,
     bare,
 )
+from ebm_mpc_ros.estimation.rest import GyroBias, RestDetector
 from ebm_mpc_ros.estimation.time import seconds
 from ebm_mpc_ros.models import CANONICAL_STATES, rotation
 from ebm_mpc_ros.ros.conversion import quaternion, square, stamp_of, vector
@@ -91,6 +92,10 @@ class Estimator:
         self._index = [CANONICAL_STATES.index(name) for name in self.model.state_names]
         self._lookup = lookup
         self._started: int | None = None
+        self._rest = RestDetector()
+        self._gyro_biases = {
+            name: GyroBias() for name in self.sensors if values.get(f"{name}_calibrate_at_rest")
+        }
 
     @classmethod
     def from_parameters(cls, given: Mapping[str, Any]) -> tuple[Estimator, list[str]]:
@@ -120,7 +125,8 @@ class Estimator:
         stamped = hasattr(message, "twist")
         twist = message.twist if stamped else message
         stamp = (stamp_of(message) if stamped else 0) or now
-        self.filter.command(stamp, twist.linear.x, twist.angular.z, now)
+        if self.filter.command(stamp, twist.linear.x, twist.angular.z, now):
+            self._rest.note(stamp, twist.linear.x, twist.angular.z)
 
     def advance(self, now: int) -> Estimate | None:
         """Fuse what is due at `now` (ns); None before the first measurement."""
@@ -208,13 +214,15 @@ class Estimator:
                 )
             )
         if sensor.selected(range(6, 12)):
-            twist = message.twist.twist
+            linear = vector(message.twist.twist.linear)
+            angular = vector(message.twist.twist.angular)
+            self._rest.note(stamp, *linear, *angular)
             parts.append(
                 sensors.twist(
                     sensor,
                     stamp,
-                    vector(twist.linear),
-                    vector(twist.angular),
+                    linear,
+                    angular,
                     square(message.twist.covariance, 6),
                     self._transform(self.base_frame, message.child_frame_id),
                 )
@@ -235,6 +243,9 @@ class Estimator:
             full = np.zeros((6, 6))
             full[3:, 3:] = square(message.angular_velocity_covariance, 3)
             rate = vector(message.angular_velocity)
+            if sensor.name in self._gyro_biases:
+                at_rest = self._rest.at_rest(stamp)
+                rate = self._gyro_biases[sensor.name].corrected(rate, at_rest=at_rest)
             angular_only = Transform(IDENTITY.translation, mounting.quaternion)
             parts.append(sensors.twist(sensor, stamp, np.zeros(3), rate, full, angular_only))
         if message.linear_acceleration_covariance[0] != _NO_DATA and sensor.selected(range(12, 15)):

@@ -26,6 +26,7 @@ _PROCESS_NOISE = [
     *(0.025, 0.025, 0.04, 0.01, 0.01, 0.02),
     *(0.01, 0.01, 0.015),
 ]
+_NOT_OF_AN_IMU = ("x", "y", "z", "vx", "vy", "vz")
 _INPUT = re.compile(r"(odom|imu)\d+")
 
 _FIXED = (
@@ -218,7 +219,7 @@ def input_parameters(name: str) -> tuple[Parameter, ...]:
             kind="bools",
             default=[False] * _STATES,
             lengths=(_STATES,),
-            description="Which of the fifteen states it measures.",
+            description="Which of the fifteen states it measures; an imu's others are ignored.",
         ),
         Parameter(
             name=f"{name}_queue_size",
@@ -251,6 +252,12 @@ def input_parameters(name: str) -> tuple[Parameter, ...]:
     return (
         *common,
         threshold("linear_acceleration_", "accelerations"),
+        Parameter(
+            name=f"{name}_calibrate_at_rest",
+            kind="bool",
+            default=False,
+            description="Measure its gyro's bias while odometry and commands are 0, and remove it.",
+        ),
         Parameter(
             name=f"{name}_remove_gravitational_acceleration",
             kind="bool",
@@ -306,13 +313,13 @@ def sensor_settings(values: Mapping[str, Any], name: str, model: Model) -> Senso
     """Return the core's settings of the input `name`.
 
     Raises:
-        ParameterError: The mask takes nothing that the model has.
+        ParameterError: The mask takes nothing that the input measures and the model has.
     """
     variance = values[f"{name}_variance"]
     settings = SensorSettings(
         name=name,
         model=model,
-        mask=tuple(values[f"{name}_config"]),
+        mask=_mask(name, values[f"{name}_config"]),
         pose_threshold=values[f"{name}_pose_rejection_threshold"],
         twist_threshold=values[f"{name}_twist_rejection_threshold"],
         acceleration_threshold=values.get(
@@ -325,9 +332,18 @@ def sensor_settings(values: Mapping[str, Any], name: str, model: Model) -> Senso
     if not settings.selected(range(_STATES)):
         known = ", ".join(model.state_names)
         raise ParameterError(
-            f"parameter {name}_config: must select one of {known}, the states of the model"
+            f"parameter {name}_config: must select a state that the input measures and "
+            f"the model has, which are {known}"
         )
     return settings
+
+
+def _mask(name: str, chosen: Iterable[bool]) -> tuple[bool, ...]:
+    """Return the mask without what the kind of input can't measure."""
+    absent = _NOT_OF_AN_IMU if name.startswith("imu") else ()
+    return tuple(
+        on and state not in absent for on, state in zip(chosen, CANONICAL_STATES, strict=True)
+    )
 
 
 def static_transforms(texts: Iterable[str]) -> StaticTransforms:

@@ -16,13 +16,13 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @contextmanager
 def progress(title: str, unit: str, total: float) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar; yields a function that takes how much of `total` is done."""
+    """Show a progress bar on a terminal; yields a function that takes how much is done."""
     columns = (
         TextColumn(title),
         BarColumn(bar_width=36),
         TextColumn(f"{{task.completed:.0f}} of {{task.total:.0f}} {unit}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=min(done, total))

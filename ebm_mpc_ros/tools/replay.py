@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.estimation.frames import Transform, parse_transform
+from ebm_mpc_ros.estimation.sensors import BadMeasurementError, unit
 from ebm_mpc_ros.learning.bags import Bag, BagWriter, open_bag
 from ebm_mpc_ros.ros.conversion import quaternion, vector
 from ebm_mpc_ros.ros.estimator import Estimator, Odometry
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
-_ODOMETRY = "nav_msgs/msg/Odometry"
+_ODOMETRY, _IMU = "nav_msgs/msg/Odometry", "sensor_msgs/msg/Imu"
+_COMMANDS = "/cmd_vel"
+_COMMAND_TYPES = ("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist")
+_LONGEST_GAP = 86_400 * 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UserError(f"--static-transform: {error}") from error
     with open_bag(arguments.bag) as bag:
+        _check_types(estimator, bag)
+        _make_folder(arguments.out)
         configured = [parse_transform(text) for text in estimator.values["static_transforms"]]
         for parent, child, transform in (*_recorded_transforms(bag), *configured, *overrides):
             estimator.transforms.add(parent, child, transform)
@@ -93,10 +100,10 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
     Messages come in the bag's order of arrival, ticks every 1/frequency from the first message.
 
     Raises:
-        BagError: An input's topic is not in the bag.
+        UserError: An input's topic is not in the bag, or the bag is damaged.
     """
-    inputs = {_absolute(topic): name for name, topic in estimator.topics.items()}
-    commands = {"/cmd_vel"} & set(bag.topics) if estimator.values["use_control"] else set()
+    inputs = _inputs(estimator)
+    commands = {_COMMANDS} & set(bag.topics) if estimator.values["use_control"] else set()
     period = round(1e9 / estimator.values["frequency"])
     tick: int | None = None
     last_stamp = -1
@@ -109,15 +116,17 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
         last_stamp = estimate.stamp
         return Row(now, estimator.odometry(estimate))
 
-    for topic, time, message in bag.messages([*inputs, *commands]):
+    for topic, time, message in bag.messages({*inputs, *commands}):
         tick = time + period if tick is None else tick
+        if time - tick > _LONGEST_GAP:
+            raise UserError(f"the bag is silent for {(time - tick) * 1e-9:.0f} s: its clock jumped")
         while tick < time:
             yield tick, publish(tick)
             tick += period
         if topic in commands:
             estimator.command(message, time)
-        else:
-            estimator.receive(inputs[topic], message, time)
+        for name in inputs.get(topic, ()):
+            estimator.receive(name, message, time)
     if tick is not None:
         yield tick, publish(tick)
 
@@ -133,42 +142,77 @@ def _replay(estimator: Estimator, bag: Bag) -> list[Row]:
     return track
 
 
+def _inputs(estimator: Estimator) -> dict[str, list[str]]:
+    """Return the inputs of every topic."""
+    inputs: dict[str, list[str]] = {}
+    for name, topic in estimator.topics.items():
+        inputs.setdefault(_absolute(topic), []).append(name)
+    return inputs
+
+
+def _check_types(estimator: Estimator, bag: Bag) -> None:
+    wanted: dict[str, tuple[str, ...]] = {
+        topic: (_ODOMETRY,) if name.startswith("odom") else (_IMU,)
+        for topic, names in _inputs(estimator).items()
+        for name in names
+    }
+    if estimator.values["use_control"] and _COMMANDS in bag.topics:
+        wanted[_COMMANDS] = _COMMAND_TYPES
+    for topic, types in wanted.items():
+        found = bag.topic(topic).type
+        if found not in types:
+            raise UserError(f"{topic} is {found} in the bag: must be {' or '.join(types)}")
+
+
 def _recorded_transforms(bag: Bag) -> Iterator[tuple[str, str, Transform]]:
     if "/tf_static" not in bag.topics:
         return
     for _, _, message in bag.messages(["/tf_static"]):
         for entry in message.transforms:
-            pose = entry.transform
-            yield (
-                entry.header.frame_id,
-                entry.child_frame_id,
-                Transform(vector(pose.translation), quaternion(pose.rotation)),
-            )
+            parent, child = entry.header.frame_id, entry.child_frame_id
+            try:
+                yield parent, child, _transform(entry.transform)
+            except BadMeasurementError as error:
+                console.print(f"dropped: /tf_static {parent} {child}: {error}", style="yellow")
+
+
+def _transform(pose: Any) -> Transform:
+    translation = vector(pose.translation)
+    if not np.isfinite(translation).all():
+        raise BadMeasurementError("translation not finite")
+    return Transform(translation, unit(quaternion(pose.rotation)))
 
 
 def _write(out: Path, estimator: Estimator, track: list[Row]) -> None:
     """Write into a temporary folder first, so that no half-written result is left."""
+    odometry = [row.odometry for row in track]
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".replay-") as name:
+            fresh = Path(name)
+            _write_csv(fresh / "estimate.csv", odometry)
+            _write_bag(fresh / "estimate", estimator, track)
+            draw_replay(fresh / "estimate.png", odometry, estimator.filter.consistency)
+            shutil.rmtree(out / "estimate", ignore_errors=True)
+            for result in fresh.iterdir():
+                result.replace(out / result.name)
+    except OSError as error:
+        raise UserError(f"--out {out}: {error.strerror or error}") from error
+
+
+def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror or error}") from error
-    with tempfile.TemporaryDirectory(dir=out, prefix=".replay-") as name:
-        fresh = Path(name)
-        _write_csv(fresh / "estimate.csv", track)
-        _write_bag(fresh / "estimate", estimator, track)
-        draw_replay(
-            fresh / "estimate.png", [row.odometry for row in track], estimator.filter.consistency
-        )
-        shutil.rmtree(out / "estimate", ignore_errors=True)
-        for result in fresh.iterdir():
-            result.replace(out / result.name)
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UserError(f"--out {out}: not writable")
 
 
-def _write_csv(path: Path, track: list[Row]) -> None:
+def _write_csv(path: Path, track: list[Odometry]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        for _, odometry in track:
+        for odometry in track:
             numbers = np.concatenate(
                 (odometry.position, odometry.quaternion, odometry.linear, odometry.angular)
             )

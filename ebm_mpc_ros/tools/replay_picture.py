@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
-import numpy as np
-
-from ebm_mpc_ros.models import rotation
-
-mpl.use("Agg")
 from typing import TYPE_CHECKING
 
-from matplotlib import pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from ebm_mpc_ros.models import rotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,11 +26,10 @@ def draw_replay(
     position = np.array([o.position for o in track])
     yaw = np.unwrap([float(rotation.heading(o.quaternion)) for o in track])
     sigma = np.sqrt([np.trace(o.pose_covariance[:2, :2]) for o in track])
-    figure, axes = plt.subplot_mosaic(
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    axes = figure.subplot_mosaic(
         [["track", "speed"], ["track", "yaw"], ["track", "sigma"], ["track", "nis"]],
-        figsize=(11, 6.5),
         width_ratios=(1.3, 1),
-        layout="constrained",
     )
     axes["track"].plot(position[:, 0], position[:, 1], lw=1.2)
     axes["track"].plot(*position[0, :2], "o", color="tab:green", label="start")
@@ -55,4 +51,3 @@ def draw_replay(
     axes["nis"].axvline(1.0, color="black", lw=0.8)
     axes["nis"].set(xlabel="mean NIS / degrees of freedom (1 is consistent)", xscale="log")
     figure.savefig(path, dpi=110)
-    plt.close(figure)

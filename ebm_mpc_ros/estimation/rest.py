@@ -1,0 +1,51 @@
+"""The bias of a gyro, measured while the robot stands."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebm_mpc_ros.estimation.time import nanoseconds
+
+Vector = NDArray[np.float64]
+
+
+class RestDetector:
+    """The robot stands once its wheels and its commands have said zero for a while."""
+
+    def __init__(self, *, speed: float = 1e-3, settle: float = 0.3) -> None:
+        """Count slower than `speed` (m/s or rad/s) for `settle` s as standing."""
+        self._speed, self._settle = speed, nanoseconds(settle)
+        self._since: int | None = None
+
+    def note(self, stamp: int, *speeds: float) -> None:
+        """Note measured or commanded speeds (m/s, rad/s) at `stamp` (ns)."""
+        if not all(abs(speed) <= self._speed for speed in speeds):
+            self._since = None
+        elif self._since is None:
+            self._since = stamp
+
+    def at_rest(self, stamp: int) -> bool:
+        """Return whether the robot stands at `stamp` (ns)."""
+        return self._since is not None and stamp - self._since >= self._settle
+
+
+class GyroBias:
+    """Running mean of a gyro at rest, to be taken off its readings."""
+
+    def __init__(self, *, window: int = 2000, largest: float = 0.1) -> None:
+        """Weigh the last `window` samples at rest about equally; older ones fade.
+
+        A reading beyond `largest` (rad/s) on any axis is no bias: somebody turns the robot.
+        """
+        self.bias: Vector = np.zeros(3)
+        """Bias (3,) in the sensor's axes, rad/s."""
+        self.samples = 0
+        self._window, self._largest = window, largest
+
+    def corrected(self, rate: Vector, *, at_rest: bool) -> Vector:
+        """Return the angular velocity (3,) without the bias, learning it while at rest."""
+        if at_rest and np.abs(rate).max() <= self._largest:
+            self.samples += 1
+            self.bias = self.bias + (rate - self.bias) / min(self.samples, self._window)
+        return rate - self.bias
