@@ -12,7 +12,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.course_parameter import COURSE, read_course
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_path, to_time
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter
@@ -68,13 +68,16 @@ class CourseNode(ManagedNode):
                 message.markers.append(self._cylinder(stamp, number, x, y, radius))
         self._obstacles.publish(message)
 
-    def diagnose(self) -> Diagnosis:
+    def condition(self) -> Condition:
         """Say which course is latched."""
-        return Diagnosis(
-            Level.OK,
-            f"course {self._course.name}",
-            {"length m": f"{self._course.length:.2f}", "obstacles": len(self._course.obstacles)},
-        )
+        return Condition(Level.OK, f"course {self._course.name}")
+
+    def figures(self) -> dict[str, object]:
+        """Say how large the course is."""
+        return {
+            "length m": f"{self._course.length:.2f}",
+            "obstacles": len(self._course.obstacles),
+        }
 
     def _cylinder(self, stamp: int, number: int, x: float, y: float, radius: float) -> Marker:
         marker = Marker(type=Marker.CYLINDER, action=Marker.ADD, ns="obstacles", id=number)

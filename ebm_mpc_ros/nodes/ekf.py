@@ -11,7 +11,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu
 
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.estimator import Estimator
 from ebm_mpc_ros.ros.estimator_parameters import estimator_parameters
 from ebm_mpc_ros.ros.messages import to_odometry, to_quaternion, to_vector
@@ -74,8 +74,18 @@ class EkfNode(ManagedNode):
         if hasattr(self, "_transforms"):
             self._transforms.close()
 
-    def diagnose(self) -> Diagnosis:
-        """Say which input is silent, what was dropped, and how consistent the innovations are."""
+    def condition(self) -> Condition:
+        """Say which input is silent, or what was dropped."""
+        if self._held_back:
+            return Condition(Level.ERROR, f"no estimate: {self._held_back}")
+        dropped = self._estimator.filter.dropped
+        if dropped:
+            source, reason = max(dropped, key=dropped.__getitem__)
+            return Condition(Level.WARN, f"messages dropped, most: {source}: {reason}")
+        return Condition(Level.OK, "estimating")
+
+    def figures(self) -> dict[str, object]:
+        """Count messages by input and reason, and say how consistent the innovations are."""
         estimator = self._estimator
         values: dict[str, object] = {"published": self._published}
         for name, state in estimator.inputs.items():
@@ -86,12 +96,7 @@ class EkfNode(ManagedNode):
             low, high = statistics.bounds()
             values[f"{name} NIS/dof"] = f"{statistics.ratio:.3f} ({low:.3f} to {high:.3f})"
         values["resets"] = estimator.filter.resets
-        if self._held_back:
-            return Diagnosis(Level.ERROR, f"no estimate: {self._held_back}", values)
-        if estimator.filter.dropped:
-            source, reason = max(estimator.filter.dropped, key=estimator.filter.dropped.__getitem__)
-            return Diagnosis(Level.WARN, f"messages dropped, most: {source}: {reason}", values)
-        return Diagnosis(Level.OK, "estimating", values)
+        return values
 
     def _receive(self, name: str, message: Any) -> None:
         self._estimator.receive(name, message, self.now)

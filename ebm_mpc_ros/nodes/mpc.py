@@ -12,7 +12,7 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from ebm_mpc_ros.control import ControlProblem, RealTimeIteration, SolverSettings, model_reference
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
 from ebm_mpc_ros.ros.estimator_parameters import robot_model
@@ -92,6 +92,8 @@ _TABLE = (
     ),
 )
 
+_ARRIVED = "arrived"
+
 
 class MpcNode(ManagedNode):
     """Thin around `RealTimeIteration`: estimate and reference in, cmd_vel and prediction out."""
@@ -158,8 +160,18 @@ class MpcNode(ManagedNode):
         if hasattr(self, "_transforms"):
             self._transforms.close()
 
-    def diagnose(self) -> Diagnosis:
-        """Say why the robot is stopped, and how long ticks take."""
+    def condition(self) -> Condition:
+        """Say why the robot is stopped."""
+        reason = self._driver.reason
+        if reason == _ARRIVED:
+            return Condition(Level.OK, _ARRIVED)
+        if reason:
+            level = Level.ERROR if self._driver.enabled else Level.WARN
+            return Condition(level, f"stopping: {reason}")
+        return Condition(Level.OK, "driving")
+
+    def figures(self) -> dict[str, object]:
+        """Say how long ticks take, how old plans are, what failed and what was dropped."""
         values: dict[str, object] = {
             "ticks": self._ticks,
             "tick median ms": f"{self._times.quantile(0.5):.3f}",
@@ -174,13 +186,7 @@ class MpcNode(ManagedNode):
         values |= {f"estimate dropped: {key}": n for key, n in self._estimate.dropped.items()}
         if self._plan is not None:
             values |= {f"plan dropped: {key}": n for key, n in self._plan.dropped.items()}
-        reason = self._driver.reason
-        if reason == "arrived":
-            return Diagnosis(Level.OK, "arrived", values)
-        if reason:
-            level = Level.ERROR if self._driver.enabled else Level.WARN
-            return Diagnosis(level, f"stopping: {reason}", values)
-        return Diagnosis(Level.OK, "driving", values)
+        return values
 
     def _tick(self) -> None:
         started = time.perf_counter()
@@ -207,7 +213,7 @@ class MpcNode(ManagedNode):
         if self._path is not None:
             reference = self._path.reference(state, problem.dt, problem.horizon)
             if self._path.finished:
-                return "arrived"
+                return _ARRIVED
         else:
             assert self._plan is not None  # noqa: S101
             plan = self._plan.newest

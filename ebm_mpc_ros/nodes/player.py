@@ -12,7 +12,7 @@ from rosgraph_msgs.msg import Clock
 
 from ebm_mpc_ros.learning.bags import Bag, open_bag
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_time
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter
@@ -57,7 +57,8 @@ class PlayerNode(ManagedNode):
 
     def configure(self, values: dict[str, Any]) -> None:
         """Open the bag and advertise its topics."""
-        self._bag: Bag = self._stack.enter_context(open_bag(Path(values["bag"])))
+        self._path = values["bag"]
+        self._bag: Bag = self._stack.enter_context(open_bag(Path(self._path)))
         self._rate, self._wait = values["rate"], values["wait"]
         self._topics: dict[str, Any] = {}
         for topic in values["topics"] or self._bag.topics:
@@ -81,10 +82,14 @@ class PlayerNode(ManagedNode):
         """Close the bag."""
         self._stack.close()
 
-    def diagnose(self) -> Diagnosis:
+    def condition(self) -> Condition:
         """Say whether the bag is playing."""
-        words = "playing" if self._started is not None else "waiting for a subscriber"
-        return Diagnosis(Level.OK, words)
+        playing = self._started is not None
+        return Condition(Level.OK, "playing" if playing else "waiting for a subscriber")
+
+    def figures(self) -> dict[str, object]:
+        """Say which bag it is."""
+        return {"bag": self._path}
 
     def _play(self) -> Iterator[tuple[str, int, bytes]]:
         for topic, time, kind, raw in self._bag.raw_messages(list(self._topics)):

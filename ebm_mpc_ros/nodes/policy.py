@@ -16,7 +16,7 @@ from visualization_msgs.msg import MarkerArray
 from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.planner import Plan, Planner, PlannerSettings
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
 from ebm_mpc_ros.ros.estimator_parameters import robot_model
@@ -85,6 +85,7 @@ _TABLE = (
     _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent."),
 )
 _SAMPLES_PERIOD = 0.2
+_ARRIVED = "arrived"
 
 
 class _Job(NamedTuple):
@@ -171,9 +172,16 @@ class PolicyNode(ManagedNode):
         if hasattr(self, "_transforms"):
             self._transforms.close()
 
-    def diagnose(self) -> Diagnosis:
-        """Say why there is no plan, and how the chains do."""
-        newest = self._newest[1] if self._newest is not None else None
+    def condition(self) -> Condition:
+        """Say why there is no plan, or why the robot is stopped."""
+        if self._reason:
+            return Condition(Level.ERROR, f"no plan: {self._reason}")
+        if self._driver is not None and self._driver.reason not in ("", _ARRIVED):
+            return Condition(Level.WARN, f"stopping: {self._driver.reason}")
+        return Condition(Level.OK, "planning")
+
+    def figures(self) -> dict[str, object]:
+        """Say how long sampling takes, how old plans are, and how the chains do."""
         values: dict[str, object] = {
             "plans": self._published,
             "sampling median ms": f"{self._times.quantile(0.5):.2f}",
@@ -181,10 +189,11 @@ class PolicyNode(ManagedNode):
             "state age median ms": f"{self._ages.quantile(0.5):.1f}",
             "state age p99 ms": f"{self._ages.quantile(0.99):.1f}",
             "ticks skipped": self._skipped,
-            "mode switches": self._switches,
+            "better plans taken": self._switches,
             "device": self._device,
         }
-        if newest is not None:
+        if self._newest is not None:
+            newest = self._newest[1]
             values |= {
                 "acceptance": f"{newest.acceptance:.2f}",
                 "energy": f"{newest.energy:.3f}",
@@ -192,11 +201,7 @@ class PolicyNode(ManagedNode):
             }
         values |= {f"estimate dropped: {key}": n for key, n in self._estimate.dropped.items()}
         values |= {f"obstacle dropped: {key}": n for key, n in self._obstacles.dropped.items()}
-        if self._reason:
-            return Diagnosis(Level.ERROR, f"no plan: {self._reason}", values)
-        if self._driver is not None and self._driver.reason:
-            return Diagnosis(Level.WARN, f"stopping: {self._driver.reason}", values)
-        return Diagnosis(Level.OK, "planning", values)
+        return values
 
     def _tick(self) -> None:
         if self._error is not None:
@@ -275,7 +280,7 @@ class PolicyNode(ManagedNode):
         if not reason and age > self._max_age:
             reason = f"plan was made from a state more than {self._max_age:g} s old"
         if not reason and self._path.finished:
-            reason = "arrived"
+            reason = _ARRIVED
         if reason:
             self._driver.stop(reason)
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.learning.bags import BagWriter
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 
@@ -68,9 +68,13 @@ class RecorderNode(ManagedNode):
             self._writer.close()
             self._writer = None
 
-    def diagnose(self) -> Diagnosis:
+    def condition(self) -> Condition:
+        """Say that it records."""
+        return Condition(Level.OK, "recording")
+
+    def figures(self) -> dict[str, object]:
         """Say how much is recorded."""
-        return Diagnosis(Level.OK, "recording", {"messages": self._count})
+        return {"messages": self._count}
 
     def _record(self, entry: str, quality: Any) -> None:
         try:

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Imu as ImuMessage
 from ebm_mpc_ros.models import rotation
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.course_parameter import COURSE, read_course
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_point, to_quaternion, to_time, to_vector
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter
@@ -90,17 +90,20 @@ class SimulatorNode(ManagedNode):
         self._owed = 0.0
         self._next_clock = self._simulation.time
 
-    def diagnose(self) -> Diagnosis:
+    def condition(self) -> Condition:
+        """Say whether commands had to be refused."""
+        if self._simulation.refused_commands:
+            return Condition(Level.WARN, "commands refused: not finite")
+        return Condition(Level.OK, "simulating")
+
+    def figures(self) -> dict[str, object]:
         """Say how far behind real time the simulation is, and whether the robot touched."""
-        values = {
+        return {
             "simulated s": f"{self._simulation.time:.2f}",
             "time lost s": f"{self._behind:.2f}",
             "touches": self._touches,
             "commands refused": self._simulation.refused_commands,
         }
-        if self._simulation.refused_commands:
-            return Diagnosis(Level.WARN, "commands refused: not finite", values)
-        return Diagnosis(Level.OK, "simulating", values)
 
     def _advance(self) -> None:
         now = self.steady_now

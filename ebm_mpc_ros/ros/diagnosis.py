@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import NamedTuple
 
 
 class Level(IntEnum):
@@ -19,10 +15,8 @@ class Level(IntEnum):
     STALE = 3
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """A node's condition: how bad, in one sentence, and figures by name."""
+class Condition(NamedTuple):
+    """How a node is: how bad, and one sentence of why."""
 
     level: Level
     message: str
-    values: Mapping[str, object] = field(default_factory=dict)

@@ -26,6 +26,10 @@ _PROCESS_NOISE = [
     *(0.025, 0.025, 0.04, 0.01, 0.01, 0.02),
     *(0.01, 0.01, 0.015),
 ]
+_FIELDS = {
+    "process_noise": "process_noise_covariance",
+    "initial_covariance": "initial_estimate_covariance",
+}
 _NOT_OF_AN_IMU = ("x", "y", "z", "vx", "vy", "vz")
 _INPUT = re.compile(r"(odom|imu)\d+")
 
@@ -306,7 +310,8 @@ def filter_settings(values: Mapping[str, Any]) -> FilterSettings:
             past_limit=values["past_limit"],
         )
     except ValueError as error:
-        raise ParameterError(f"parameter {error}") from error
+        field, _, problem = str(error).partition(" ")
+        raise ParameterError(f"parameter {_FIELDS.get(field, field)} {problem}") from error
 
 
 def sensor_settings(values: Mapping[str, Any], name: str, model: Model) -> SensorSettings:

@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 
 from ebm_mpc_ros.errors import UserError
-from ebm_mpc_ros.ros.diagnosis import Diagnosis, Level
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.executor import NodeExecutor
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read
 
@@ -48,9 +48,9 @@ _LONGEST_WAIT = 0.1
 class ManagedNode(LifecycleNode):
     """A lifecycle node with a parameter table, gated callbacks and diagnostics.
 
-    Subclasses implement `table`, `configure`, `activate`, `deactivate` and `diagnose`. What a
-    user can mend is raised as `UserError` from `configure`, and stops it with one line in the
-    log. Subscriptions and timers made by `listen` and `every` only call while the node is active,
+    Subclasses implement `table`, `configure`, `activate`, `deactivate`, `condition` and `figures`.
+    What a user can mend is raised as `UserError` from `configure`, and stops it with one line in
+    the log. Subscriptions and timers made by `listen` and `every` only call while the node is active,
     and are gone after a clean-up.
     """
 
@@ -63,7 +63,7 @@ class ManagedNode(LifecycleNode):
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._configured = False
         self._inactive_because = "not configured"
-        self._said: tuple[Level, str] | None = None
+        self._said: Condition | None = None
         self._entities: list[Callable[[], Any]] = []
         self._rows = {row.name: row for row in (*_COMMON, *self.table(self._given()))}
         for row in self._rows.values():
@@ -91,8 +91,12 @@ class ManagedNode(LifecycleNode):
         """
 
     @abstractmethod
-    def diagnose(self) -> Diagnosis:
-        """Return the node's condition while it is active."""
+    def condition(self) -> Condition:
+        """Return how the node is while it is active; asked often."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, object]:
+        """Return the figures that go with it in /diagnostics; asked once a second."""
 
     def activate(self) -> None:
         """Start; called before callbacks are let through."""
@@ -184,9 +188,8 @@ class ManagedNode(LifecycleNode):
         self._clean_up()
 
     def report(self) -> None:
-        """Publish the diagnosis at once where level or message has changed."""
-        diagnosis = self._diagnosis()
-        if (diagnosis.level, diagnosis.message) != self._said:
+        """Publish the condition at once where it has changed."""
+        if self._condition() != self._said:
             self._publish_diagnosis()
 
     def _transition(self, name: str, action: Callable[[], None]) -> TransitionCallbackReturn:
@@ -264,22 +267,21 @@ class ManagedNode(LifecycleNode):
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _diagnosis(self) -> Diagnosis:
+    def _condition(self) -> Condition:
         if self.active:
-            return self.diagnose()
-        return Diagnosis(
-            Level.ERROR if not self._configured else Level.WARN, self._inactive_because
-        )
+            return self.condition()
+        level = Level.WARN if self._configured else Level.ERROR
+        return Condition(level, self._inactive_because)
 
     def _publish_diagnosis(self) -> None:
-        diagnosis = self._diagnosis()
-        self._said = (diagnosis.level, diagnosis.message)
+        self._said = self._condition()
+        figures = self.figures() if self.active else {}
         status = DiagnosticStatus(
-            level=bytes([diagnosis.level]),
+            level=bytes([self._said.level]),
             name=self.get_fully_qualified_name().lstrip("/"),
-            message=diagnosis.message,
+            message=self._said.message,
             hardware_id="ebm_mpc_ros",
-            values=[KeyValue(key=key, value=str(v)) for key, v in diagnosis.values.items()],
+            values=[KeyValue(key=key, value=str(value)) for key, value in figures.items()],
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

@@ -1,0 +1,35 @@
+"""simulation.launch.py: comes up, drives, in a namespace too."""
+
+import launch_pytest
+import pytest
+from nav_msgs.msg import Odometry
+
+from conftest import Listener, described
+
+
+@launch_pytest.fixture
+def simulation():
+    return described("simulation")
+
+
+@launch_pytest.fixture
+def namespaced():
+    return described("simulation", namespace="robot1", controller="mpc", course="slalom")
+
+
+def moves(message):
+    return message.twist.twist.linear.x > 0.4
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.launch(fixture=simulation)
+def test_the_simulated_robot_drives():
+    with Listener() as listener:
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.launch(fixture=namespaced)
+def test_it_drives_in_a_namespace():
+    with Listener() as listener:
+        listener.wait_for(Odometry, "/robot1/ground_truth/odom", moves)
