@@ -13,10 +13,11 @@ from ament_index_python.packages import (  # noqa: E402
     PackageNotFoundError,
     get_package_share_directory,
 )
-from launch import LaunchDescription  # noqa: E402
 from launch.actions import IncludeLaunchDescription  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+
+from launch import LaunchDescription  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):

@@ -2,9 +2,8 @@
 
 import launch_pytest
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
-
 from conftest import Listener, described
+from diagnostic_msgs.msg import DiagnosticArray
 
 
 @launch_pytest.fixture

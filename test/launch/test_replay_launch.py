@@ -4,9 +4,8 @@ from pathlib import Path
 
 import launch_pytest
 import pytest
-from nav_msgs.msg import Odometry
-
 from conftest import Listener, described
+from nav_msgs.msg import Odometry
 
 BAG = Path(__file__).resolve().parents[1] / "data" / "husky.bag"
 

@@ -2,9 +2,8 @@
 
 import launch_pytest
 import pytest
-from nav_msgs.msg import Odometry
-
 from conftest import Listener, described
+from nav_msgs.msg import Odometry
 
 
 @launch_pytest.fixture
