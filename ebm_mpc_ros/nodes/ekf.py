@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.ros.parameters import Parameter
 
 _STEP_BACK = 0.5
+_WARNING_TIME = 5_000_000_000
 
 
 class EkfNode(ManagedNode):
@@ -47,6 +48,7 @@ class EkfNode(ManagedNode):
         self._last_time = 0
         self._published = 0
         self._held_back = ""
+        self._drops = self._warn_until = 0
         for name, topic in self._estimator.topics.items():
             self.listen(
                 Odometry if name.startswith("odom") else Imu,
@@ -79,9 +81,9 @@ class EkfNode(ManagedNode):
         if self._held_back:
             return Condition(Level.ERROR, f"no estimate: {self._held_back}")
         dropped = self._estimator.filter.dropped
-        if dropped:
+        if self.steady_now < self._warn_until:
             source, reason = max(dropped, key=dropped.__getitem__)
-            return Condition(Level.WARN, f"messages dropped, most: {source}: {reason}")
+            return Condition(Level.WARN, f"messages dropped, most so far: {source}: {reason}")
         return Condition(Level.OK, "estimating")
 
     def figures(self) -> dict[str, object]:
@@ -111,6 +113,9 @@ class EkfNode(ManagedNode):
         estimate = self._estimator.advance(now)
         silent = self._estimator.silent_inputs(now)
         self._held_back = "; ".join(silent)
+        drops = self._estimator.filter.dropped.total()
+        if drops > self._drops:
+            self._drops, self._warn_until = drops, self.steady_now + _WARNING_TIME
         if estimate is None:
             self._held_back = self._held_back or self._why_none()
         elif not silent and estimate.stamp != self._last_stamp:
