@@ -13,21 +13,28 @@ Vector = NDArray[np.float64]
 class RestDetector:
     """The robot stands once its wheels and its commands have said zero for a while."""
 
-    def __init__(self, *, speed: float = 1e-3, settle: float = 0.3) -> None:
-        """Count slower than `speed` (m/s or rad/s) for `settle` s as standing."""
-        self._speed, self._settle = speed, nanoseconds(settle)
+    def __init__(self, *, speed: float = 1e-3, settle: float = 0.3, memory: float = 0.5) -> None:
+        """Count slower than `speed` (m/s or rad/s) for `settle` s as standing.
+
+        Silence says nothing: `memory` s after the last word the robot may be moving again.
+        """
+        self._speed, self._settle, self._memory = speed, nanoseconds(settle), nanoseconds(memory)
         self._since: int | None = None
+        self._last = 0
 
     def note(self, stamp: int, *speeds: float) -> None:
         """Note measured or commanded speeds (m/s, rad/s) at `stamp` (ns)."""
         if not all(abs(speed) <= self._speed for speed in speeds):
             self._since = None
-        elif self._since is None:
+        elif self._since is None or stamp - self._last > self._memory:
             self._since = stamp
+        self._last = stamp
 
     def at_rest(self, stamp: int) -> bool:
         """Return whether the robot stands at `stamp` (ns)."""
-        return self._since is not None and stamp - self._since >= self._settle
+        if self._since is None or stamp - self._last > self._memory:
+            return False
+        return stamp - self._since >= self._settle
 
 
 class GyroBias:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rosbags.highlevel import AnyReader
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rosbags.typesys.store import Typestore
 
 _FORMAT: Literal[9] = 9
+_HEADER = "std_msgs/msg/Header"
 
 
 class BagError(UserError):
@@ -82,6 +84,8 @@ class Bag:
         """
         for topic in topics:
             self.topic(topic)
+        if not topics:
+            return
         connections = [c for c in self._reader.connections if c.topic in topics]
         messages = self._reader.messages(connections)
         while True:
@@ -94,11 +98,25 @@ class Bag:
             yield connection.topic, time, connection.msgtype, raw
 
     def to_cdr(self, raw: bytes, kind: str) -> bytes:
-        """Return a serialised message in ROS 2's serialisation, whatever the bag's."""
+        """Return a serialised message in ROS 2's serialisation, whatever the bag's.
+
+        Raises:
+            BagError: The message can't be read.
+        """
         if self._reader.is2:
             return raw
-        store: Typestore = self._reader.typestore
-        return bytes(store.ros1_to_cdr(raw, kind))
+        try:
+            return bytes(self._ros2_types.ros1_to_cdr(raw, kind))
+        except Exception as error:
+            raise BagError(f"{self._path}: a {kind} is damaged: {_one_line(error)}") from error
+
+    @cached_property
+    def _ros2_types(self) -> Typestore:
+        """The bag's own types with ROS 2's header, which has no `seq`."""
+        store = get_typestore(Stores.EMPTY)
+        header = get_typestore(Stores.ROS2_JAZZY).fielddefs[_HEADER]
+        store.register({**self._reader.typestore.fielddefs, _HEADER: header})
+        return store
 
 
 @contextmanager

@@ -137,6 +137,7 @@ class Estimator:
     def reset(self) -> None:
         """Start over."""
         self.filter.reset()
+        self._rest = RestDetector()
         self._started = None
         for name in self.inputs:
             self.inputs[name] = InputState()

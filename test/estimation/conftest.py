@@ -1,0 +1,56 @@
+"""A linear model, whose extended Kalman filter is the Kalman filter."""
+
+import numpy as np
+import pytest
+
+from ebm_mpc_ros.models import Jacobians
+from ebm_mpc_ros.models.base import Model
+
+
+class Linear(Model):
+    """Position and speed on two axes; x' = A(dt) x + B(dt) u + w."""
+
+    state_names = ("x", "y", "vx", "vy")
+    input_names = ("ax", "ay")
+    noise_names = ("x", "y", "vx", "vy")
+    state_size = 4
+
+    @staticmethod
+    def matrices(dt):
+        A, B = np.eye(4), np.zeros((4, 2))
+        A[0, 2] = A[1, 3] = dt
+        B[0, 0] = B[1, 1] = 0.5 * dt * dt
+        B[2, 0] = B[3, 1] = dt
+        return A, B
+
+    def f(self, x, u, dt, w=None):
+        A, B = self.matrices(dt)
+        moved = A @ x + B @ u
+        return moved if w is None else moved + w
+
+    def jacobians(self, x, u, dt):  # noqa: ARG002
+        A, B = self.matrices(dt)
+        return Jacobians(A, B, np.eye(4))
+
+    def plus(self, x, delta):
+        return x + delta
+
+    def minus(self, a, b):
+        return a - b
+
+    def h(self, x, v=None):
+        return x if v is None else x + v
+
+    def H(self, x):  # noqa: ARG002
+        return np.eye(4)
+
+    def innovation(self, z, x):
+        return z - x
+
+    def origin(self):
+        return (0.0,) * 4
+
+
+@pytest.fixture
+def linear():
+    return Linear()
