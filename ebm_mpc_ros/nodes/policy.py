@@ -8,12 +8,12 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from ebm_mpc_ros.energy.cost import PlanCost
+from ebm_mpc_ros.energy.device import choose_device, use_one_thread
 from ebm_mpc_ros.energy.planner import Plan, Planner, PlannerSettings
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
@@ -109,9 +109,11 @@ class PolicyNode(ManagedNode):
 
     def configure(self, values: dict[str, Any]) -> None:
         """Build the sampler, its inputs and its outputs, and start its thread."""
-        torch.set_num_threads(1)
         model = robot_model(values["model"])
-        self._device = _device(values["device"])
+        try:
+            self._device = choose_device(values["device"])
+        except ValueError as error:
+            raise ParameterError(f"parameter {error}") from error
         self._planner = _planner(values, model, self._device)
         self._dt, self._horizon = values["dt"], values["horizon"]
         self._frame, self._base = values["odom_frame"], values["base_link_frame"]
@@ -226,6 +228,7 @@ class PolicyNode(ManagedNode):
 
     def _work(self) -> None:
         """Sample for the newest job, for as long as the node is configured."""
+        use_one_thread()
         last: int | None = None
         while True:
             with self._wake:
@@ -318,19 +321,6 @@ def _planner(values: dict[str, Any], model: Any, device: str) -> Planner:
         return Planner(model, cost, settings, device=device)
     except ValueError as error:
         raise ParameterError(f"parameter {error}") from error
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise ParameterError(
-            f"parameter device = {name}: must be auto or one that torch has ({reason})"
-        ) from error
-    return name
 
 
 def main() -> None:

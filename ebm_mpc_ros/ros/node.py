@@ -50,8 +50,8 @@ class ManagedNode(LifecycleNode):
 
     Subclasses implement `table`, `configure`, `activate`, `deactivate`, `condition` and `figures`.
     What a user can mend is raised as `UserError` from `configure`, and stops it with one line in
-    the log. Subscriptions and timers made by `listen` and `every` only call while the node is active,
-    and are gone after a clean-up.
+    the log. Subscriptions and timers made by `listen` and `every` only call while the node is
+    active, and are gone after a clean-up.
     """
 
     def __init__(self, name: str) -> None:

@@ -113,7 +113,7 @@ def follower_settings(values: Mapping[str, Any]) -> FollowerSettings:
         cruise_speed=values["cruise_speed"],
         max_lateral_acceleration=values["max_lateral_acceleration"],
         max_yaw_rate=0.8 * values["max_yaw_rate"],
-        max_acceleration=0.5 * min(values["max_acceleration"], values["max_deceleration"]),
+        max_acceleration=min(values["max_acceleration"], values["max_deceleration"]),
         laps=values["laps"] or None,
     )
 
