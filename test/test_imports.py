@@ -92,7 +92,7 @@ def is_ros(name):
 
 def python(code):
     """Run code in a fresh interpreter."""
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-c", code],
         cwd=PACKAGE.parent,
         capture_output=True,

@@ -1,1 +1,1 @@
-"""Bags in, transitions and demonstrations out."""
+"""Bags, read and written."""

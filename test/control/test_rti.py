@@ -32,10 +32,10 @@ class Linear(Model):
     def __init__(self, A, B):
         self.A, self.B = A, B
 
-    def f(self, x, u, dt, w=None):  # noqa: ARG002
+    def f(self, x, u, dt, w=None):
         return x @ self.A.T + u @ self.B.T + (0 if w is None else w)
 
-    def jacobians(self, x, u, dt):  # noqa: ARG002
+    def jacobians(self, x, u, dt):
         batch = x.shape[:-1]
         A, B = (np.broadcast_to(M, (*batch, *M.shape)) for M in (self.A, self.B))
         return Jacobians(A, B, np.broadcast_to(np.eye(4), (*batch, 4, 4)))
@@ -49,7 +49,7 @@ class Linear(Model):
     def h(self, x, v=None):
         return x if v is None else x + v
 
-    def H(self, x):  # noqa: ARG002
+    def H(self, x):
         return np.eye(4)
 
     def innovation(self, z, x):

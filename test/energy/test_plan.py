@@ -166,7 +166,7 @@ class DoubleIntegrator(Model):
         assert w is None
         return x @ self.A.T + u @ self.B.T
 
-    def jacobians(self, x, u, dt):  # noqa: ARG002
+    def jacobians(self, x, u, dt):
         shape = x.shape[:-1]
         A = np.broadcast_to(self.A, (*shape, 2, 2)).copy()
         return Jacobians(A, np.broadcast_to(self.B, (*shape, 2, 1)).copy(), A)

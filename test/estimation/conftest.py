@@ -28,7 +28,7 @@ class Linear(Model):
         moved = A @ x + B @ u
         return moved if w is None else moved + w
 
-    def jacobians(self, x, u, dt):  # noqa: ARG002
+    def jacobians(self, x, u, dt):
         A, B = self.matrices(dt)
         return Jacobians(A, B, np.eye(4))
 
@@ -41,7 +41,7 @@ class Linear(Model):
     def h(self, x, v=None):
         return x if v is None else x + v
 
-    def H(self, x):  # noqa: ARG002
+    def H(self, x):
         return np.eye(4)
 
     def innovation(self, z, x):

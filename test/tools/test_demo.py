@@ -1,0 +1,129 @@
+"""The demo as a person runs it, and the figures that it prints."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ebm_mpc_ros.__main__ import main
+from ebm_mpc_ros.simulation.courses import load_course
+from ebm_mpc_ros.tools.drive import Drive, Track, summarise
+
+pytest.importorskip("rclpy")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def demo(out, *arguments):
+    return [sys.executable, "-m", "ebm_mpc_ros", "demo", "--out", str(out), *arguments]
+
+
+@pytest.mark.timeout(150)
+def test_the_demo_drives_and_leaves_its_results(tmp_path):
+    run = subprocess.run(
+        demo(tmp_path, "--seconds", "6", "--course", "slalom"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    for name in ("estimate RMSE", "MPC tick", "sampling", "deadline misses"):
+        assert name in run.stderr
+    assert (tmp_path / "drive.png").stat().st_size > 10_000
+    assert (tmp_path / "bag" / "metadata.yaml").is_file()
+    assert (tmp_path / "logs" / "mpc_node.log").is_file()
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_every_process(tmp_path):
+    run = subprocess.Popen(
+        demo(tmp_path, "--seconds", "60"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    log = tmp_path / "logs" / "recorder_node.log"
+    deadline = time.monotonic() + 60
+    while not (log.is_file() and log.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    assert len(children) == 6
+    os.kill(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=40)
+    assert run.returncode == 130
+    assert b"Traceback" not in output
+    assert b"interrupted" in output
+    for pid in children:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--course", "monaco"],
+        ["--controller", "joystick"],
+        ["--seconds", "soon"],
+        ["--seconds", "0"],
+        ["--seed", "-1"],
+    ],
+)
+def test_a_wrong_argument_exits_with_2(arguments, tmp_path, capsys):
+    try:
+        code = main(["demo", "--out", str(tmp_path), *arguments])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def drive(offset=0.0, touches=0, course="corridor"):
+    """A drive along the corridor at 1 m/s, `offset` to its left, in truth."""
+    times = np.arange(0.0, 7.0, 0.02)
+    truth = np.zeros((len(times), 5))
+    truth[:, 0], truth[:, 1] = times, offset
+    estimate, wheels = truth.copy(), truth.copy()
+    estimate[:, 1] += 0.03
+    wheels[:, 0] += 0.4
+    return Drive(
+        load_course(course),
+        Track(times, truth),
+        Track(times, estimate),
+        Track(times, wheels),
+        np.column_stack([times, np.ones_like(times), np.zeros_like(times)]),
+        [],
+        {"simulator_node": {"touches": str(touches)}},
+        [],
+    )
+
+
+def test_errors_are_against_the_true_position():
+    summary = summarise(drive())
+    assert summary.estimate_rmse == pytest.approx(0.03)
+    assert summary.wheels_rmse == pytest.approx(0.4)
+    assert summary.distance == pytest.approx(6.98)
+
+
+def test_cross_track_leaves_out_the_neighbourhood_of_obstacles():
+    near = drive(offset=0.5)
+    summary = summarise(near)
+    assert summary.cross_track_rms == pytest.approx(0.5, abs=1e-6)
+    assert summary.clearance == pytest.approx(0.5 - 0.2 - 0.2, abs=0.01)
+    beside = near._replace(truth=Track(near.truth.times[150:250], near.truth.states[150:250]))
+    assert summarise(beside).cross_track_rms == 0.0
+
+
+@pytest.mark.parametrize(("touches", "touched"), [(0, False), (3, True)])
+def test_a_touch_counts(touches, touched):
+    assert summarise(drive(touches=touches)).touched is touched
+
+
+@pytest.mark.parametrize(("offset", "left"), [(0.7, False), (0.9, True)])
+def test_leaving_the_course_counts(offset, left):
+    assert summarise(drive(offset=offset)).left_course is left

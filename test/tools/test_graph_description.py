@@ -1,0 +1,97 @@
+"""The one description that launch files and the demo start the graph from."""
+
+import ast
+
+import pytest
+import yaml
+
+from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.simulation.courses import load_course
+from ebm_mpc_ros.tools.graph import (
+    CONTROLLERS,
+    NodeSpec,
+    default_params_file,
+    replay_graph,
+    robot_graph,
+    simulation_graph,
+)
+
+
+def names(specs):
+    return {spec.name for spec in specs}
+
+
+@pytest.mark.parametrize(
+    ("controller", "expected"),
+    [
+        ("policy_mpc", {"ekf_node", "policy_node", "mpc_node"}),
+        ("mpc", {"ekf_node", "mpc_node"}),
+        ("policy", {"ekf_node", "policy_node"}),
+    ],
+)
+def test_the_controller_chooses_the_nodes(controller, expected):
+    specs = robot_graph(
+        controller=controller, params_file=default_params_file(), use_sim_time=False
+    )
+    assert names(specs) == expected
+    senders = [
+        spec
+        for spec in specs
+        if spec.name == "mpc_node" or spec.parameters.get("send_commands") is True
+    ]
+    assert len(senders) == 1
+
+
+def test_an_unknown_controller_is_named():
+    with pytest.raises(ValueError, match="joystick"):
+        robot_graph(controller="joystick", params_file=default_params_file(), use_sim_time=False)
+
+
+def test_a_real_robot_is_not_enabled_and_the_simulated_one_is():
+    arguments = {"controller": "policy_mpc", "params_file": default_params_file()}
+    real = robot_graph(use_sim_time=False, **arguments)
+    simulated = simulation_graph(course="slalom", seed=1, **arguments)
+    assert not any(spec.parameters.get("enabled") for spec in real)
+    enabled = {spec.name for spec in simulated if spec.parameters.get("enabled")}
+    assert enabled == {"policy_node", "mpc_node"}
+    content = yaml.safe_load(default_params_file().read_text())
+    assert content["/**/mpc_node"]["ros__parameters"]["enabled"] is False
+
+
+def test_the_estimator_starts_where_the_course_does():
+    specs = simulation_graph(
+        controller="mpc", course="figure_eight", seed=0, params_file=default_params_file()
+    )
+    state = next(s for s in specs if s.name == "ekf_node").parameters["initial_state"]
+    x, y, yaw = load_course("figure_eight").start
+    assert (state[0], state[1], state[5]) == (x, y, yaw)
+    assert len(state) == 15
+
+
+def test_a_replay_has_a_player_only_of_its_own(tmp_path):
+    arguments = {"bag": tmp_path, "params_file": default_params_file(), "rate": 2.0}
+    assert names(replay_graph(with_player=True, **arguments)) == {"ekf_node", "player_node"}
+    assert names(replay_graph(with_player=False, **arguments)) == {"ekf_node"}
+
+
+def test_a_command_line_gives_values_as_yaml():
+    spec = NodeSpec(
+        name="mpc_node", parameters={"a": True, "b": [0.5, 1.0], "c": "x y", "d": 3, "e": ["p q"]}
+    )
+    line = spec.command("robot1")
+    assert line[1:3] == ["-m", "ebm_mpc_ros.nodes.mpc"]
+    given = dict(text.split(":=", 1) for text in line if ":=" in text)
+    assert {k: yaml.safe_load(given[k]) for k in "abcde"} == dict(spec.parameters)
+    assert given["__ns"] == "/robot1"
+
+
+@pytest.mark.parametrize("file", ["simulation", "bringup", "replay"])
+def test_launch_files_name_no_node_themselves(file):
+    """Nodes come from the description alone, so demo and launch can't drift apart."""
+    source = (share_directory() / "launch" / f"{file}.launch.py").read_text()
+    texts = {n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)}
+    assert not any(str(text).endswith("_node") for text in texts)
+
+
+def test_every_controller_is_described():
+    assert all(CONTROLLERS.values())
