@@ -30,6 +30,11 @@ class RestDetector:
             self._since = stamp
         self._last = stamp
 
+    @property
+    def moving(self) -> bool:
+        """Whether the last word was of motion."""
+        return self._since is None and self._last > 0
+
     def at_rest(self, stamp: int) -> bool:
         """Return whether the robot stands at `stamp` (ns)."""
         if self._since is None or stamp - self._last > self._memory:
@@ -40,15 +45,20 @@ class RestDetector:
 class GyroBias:
     """Running mean of a gyro at rest, to be taken off its readings."""
 
-    def __init__(self, *, window: int = 2000, largest: float = 0.1) -> None:
-        """Weigh the last `window` samples at rest about equally; older ones fade.
+    def __init__(self, *, needed: int = 100, window: int = 2000, largest: float = 0.1) -> None:
+        """Know the bias after `needed` samples; weigh the last `window` about equally.
 
         A reading beyond `largest` (rad/s) on any axis is no bias: somebody turns the robot.
         """
         self.bias: Vector = np.zeros(3)
         """Bias (3,) in the sensor's axes, rad/s."""
         self.samples = 0
-        self._window, self._largest = window, largest
+        self._needed, self._window, self._largest = needed, window, largest
+
+    @property
+    def known(self) -> bool:
+        """Whether enough samples at rest have been seen."""
+        return self.samples >= self._needed
 
     def corrected(self, rate: Vector, *, at_rest: bool) -> Vector:
         """Return the angular velocity (3,) without the bias, learning it while at rest."""

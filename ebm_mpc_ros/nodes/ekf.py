@@ -111,14 +111,14 @@ class EkfNode(ManagedNode):
             self._last_stamp = -1
         self._last_time = now
         estimate = self._estimator.advance(now)
-        silent = self._estimator.silent_inputs(now)
-        self._held_back = "; ".join(silent)
+        reasons = self._estimator.held_back(now)
+        self._held_back = "; ".join(reasons)
         drops = self._estimator.filter.dropped.total()
         if drops > self._drops:
             self._drops, self._warn_until = drops, self.steady_now + _WARNING_TIME
         if estimate is None:
             self._held_back = self._held_back or self._why_none()
-        elif not silent and estimate.stamp != self._last_stamp:
+        elif not reasons and estimate.stamp != self._last_stamp:
             self._last_stamp = estimate.stamp
             self._publish(estimate)
         self.report()

@@ -142,6 +142,19 @@ class Estimator:
         for name in self.inputs:
             self.inputs[name] = InputState()
 
+    def held_back(self, now: int) -> list[str]:
+        """Return why the estimate is not to be used at `now` (ns); empty where it is.
+
+        That is each silent input, and each gyro whose bias is still being measured while the
+        robot stands; once it moves there is no waiting for that.
+        """
+        measuring = [
+            f"{name} ({self.topics[name]}): measuring its gyro's bias at rest"
+            for name, bias in self._gyro_biases.items()
+            if not (bias.known or self._rest.moving)
+        ]
+        return self.silent_inputs(now) + measuring
+
     def silent_inputs(self, now: int) -> list[str]:
         """Return what to say of each input without a usable message for input_timeout."""
         limit = self.values["input_timeout"]

@@ -111,7 +111,7 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
     def publish(now: int) -> Row | None:
         nonlocal last_stamp
         estimate = estimator.advance(now)
-        if estimate is None or estimate.stamp == last_stamp or estimator.silent_inputs(now):
+        if estimate is None or estimate.stamp == last_stamp or estimator.held_back(now):
             return None
         last_stamp = estimate.stamp
         return Row(now, estimator.odometry(estimate))

@@ -66,3 +66,22 @@ def test_an_old_bias_fades():
         for _ in range(200):
             gyro.corrected(np.full(3, bias), at_rest=True)
     np.testing.assert_allclose(gyro.bias, 0.05, atol=1e-6)
+
+
+def test_a_bias_is_known_after_enough_samples_at_rest():
+    gyro = GyroBias(needed=10)
+    for _ in range(9):
+        gyro.corrected(np.full(3, 0.002), at_rest=True)
+    gyro.corrected(np.full(3, 0.002), at_rest=False)
+    assert not gyro.known
+    gyro.corrected(np.full(3, 0.002), at_rest=True)
+    assert gyro.known
+
+
+def test_motion_is_known_from_the_last_word_only():
+    detector = RestDetector()
+    assert not detector.moving
+    detector.note(1000 * MS, 0.5)
+    assert detector.moving
+    detector.note(2000 * MS, 0.0)
+    assert not detector.moving

@@ -177,6 +177,22 @@ def test_a_gyro_is_calibrated_while_the_robot_stands(messages):
     assert run(START + 1000 * MS, 10, 1.0, 0.5) == pytest.approx(0.5, abs=1e-12)
 
 
+def test_the_estimate_waits_for_the_calibration_unless_the_robot_moves(messages):
+    made = with_imu("vyaw", imu0_calibrate_at_rest=True, static_transforms=[UPRIGHT])
+
+    def run(start, ticks, speed):
+        for k in range(ticks):
+            now = start + k * 10 * MS
+            made.receive("odom0", messages.odometry(now, linear=(speed, 0, 0)), now)
+            made.receive("imu0", messages.imu(now, angular=(0, 0, 0.002)), now)
+            made.advance(now)
+        return made.held_back(now)
+
+    assert "measuring its gyro's bias" in run(START, 100, 0.0)[0]
+    assert run(START + 1000 * MS, 1, 0.5) == []
+    assert run(START + 2000 * MS, 150, 0.0) == []
+
+
 def test_a_calibrated_gyro_starts_its_rest_anew_after_a_reset(messages):
     made = with_imu("vyaw", imu0_calibrate_at_rest=True, static_transforms=[UPRIGHT])
     for k in range(50):
