@@ -209,7 +209,9 @@ class Planner:
         begins = self._last is None or elapsed_s >= settings.horizon * settings.dt
         last = self._first(energy) if begins else self._shift(elapsed_s)
         expansion = energy.expand(last)
-        factor = torch.linalg.cholesky(expansion.hessian)
+        factor, failed = torch.linalg.cholesky_ex(expansion.hessian)
+        if int(failed):
+            return self._refused(state, "the tracking cost about the last plan is not convex")
         metric = torch.cholesky_inverse(factor)
 
         def settle(plans: Tensor, steps: int) -> Descent:

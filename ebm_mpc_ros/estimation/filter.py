@@ -17,6 +17,9 @@ from ebm_mpc_ros.estimation.time import seconds
 if TYPE_CHECKING:
     from ebm_mpc_ros.models import Model
 
+# m/s and rad/s; what no robot is told.
+_FASTEST = 1e2
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FilterSettings:
@@ -109,6 +112,9 @@ class Filter:
         """
         if not (np.isfinite(speed) and np.isfinite(yaw_rate)):
             self.dropped["cmd_vel", "values not finite"] += 1
+            return False
+        if max(abs(speed), abs(yaw_rate)) > _FASTEST:
+            self.dropped["cmd_vel", "absurdly fast"] += 1
             return False
         if not self._timely("cmd_vel", stamp, now):
             return False

@@ -13,9 +13,8 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 from ebm_mpc_ros.control import ControlProblem, RealTimeIteration, SolverSettings, model_reference
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
-from ebm_mpc_ros.ros.driver import Driver
+from ebm_mpc_ros.ros.driver import ARRIVED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
-from ebm_mpc_ros.ros.estimator_parameters import robot_model
 from ebm_mpc_ros.ros.messages import to_path
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
@@ -26,6 +25,7 @@ from ebm_mpc_ros.ros.robot_parameters import (
     bounds,
     command_limits,
     follower_settings,
+    planar_model,
     weights,
 )
 from ebm_mpc_ros.ros.timing import Timing
@@ -41,7 +41,7 @@ _TABLE = (
         kind="float",
         default=0.05,
         above=0.0,
-        maximum=1.0,
+        maximum=0.1,
         unit="s",
         description="Period of a tick and step of the model.",
     ),
@@ -79,6 +79,7 @@ _TABLE = (
         kind="float",
         default=0.12,
         above=0.0,
+        maximum=0.3,
         unit="s",
         description="Silence of policy/plan that stops the robot.",
     ),
@@ -87,12 +88,14 @@ _TABLE = (
         kind="float",
         default=0.3,
         above=0.0,
+        maximum=1.0,
         unit="s",
         description="A policy/plan made from an older state is refused.",
     ),
 )
 
-_ARRIVED = "arrived"
+
+_JUMPED = "the estimate jumped: check it, then enable the robot again"
 
 
 class MpcNode(ManagedNode):
@@ -108,7 +111,7 @@ class MpcNode(ManagedNode):
 
     def configure(self, values: dict[str, Any]) -> None:
         """Build the controller, its inputs and its outputs."""
-        model = robot_model(values["model"])
+        model = planar_model(values["model"])
         self._problem = _problem(values, model)
         self._controller = RealTimeIteration(
             self._problem, SolverSettings(max_iterations=values["max_iterations"])
@@ -145,14 +148,17 @@ class MpcNode(ManagedNode):
         self._prediction = self.advertise(Path, "mpc/prediction", qos.OUTPUT)
         self._u = np.zeros(len(model.input_names))
         self._times, self._ages = Timing(), Timing()
-        self._ticks = self._failures = self._misses = 0
+        self._ticks = self._failures = self._misses = self._jumps = 0
         self._last_tick: int | None = None
         self._iterations = 0
         self.every(self._problem.dt, self._tick)
 
     def deactivate(self) -> None:
-        """Forget plan and estimate."""
+        """Stop the robot, then forget plan and estimate."""
+        self._driver.halt()
         self._estimate.reset()
+        if self._plan is not None:
+            self._plan.reset()
         self._controller.reset()
 
     def release(self) -> None:
@@ -163,11 +169,13 @@ class MpcNode(ManagedNode):
     def condition(self) -> Condition:
         """Say why the robot is stopped."""
         reason = self._driver.reason
-        if reason == _ARRIVED:
-            return Condition(Level.OK, _ARRIVED)
+        if reason == ARRIVED:
+            return Condition(Level.OK, ARRIVED)
         if reason:
             level = Level.ERROR if self._driver.enabled else Level.WARN
             return Condition(level, f"stopping: {reason}")
+        if self._path is not None and self._path.refusal:
+            return Condition(Level.WARN, f"driving; {self._path.refusal}")
         return Condition(Level.OK, "driving")
 
     def figures(self) -> dict[str, object]:
@@ -182,10 +190,13 @@ class MpcNode(ManagedNode):
             "solver failures": self._failures,
             "solver iterations": self._iterations,
             "stops": self._driver.stops,
+            "estimate jumps": self._jumps,
         }
         values |= {f"estimate dropped: {key}": n for key, n in self._estimate.dropped.items()}
         if self._plan is not None:
             values |= {f"plan dropped: {key}": n for key, n in self._plan.dropped.items()}
+        if self._path is not None:
+            values |= self._path.dropped
         return values
 
     def _tick(self) -> None:
@@ -201,7 +212,13 @@ class MpcNode(ManagedNode):
 
     def _fault(self) -> str:
         if not self._driver.enabled:
-            return "not enabled"
+            self._estimate.jumped = False
+            return _JUMPED if self._driver.reason == _JUMPED else "not enabled"
+        if self._estimate.jumped:
+            self._estimate.reset()
+            self._driver.disable(_JUMPED)
+            self._jumps += 1
+            return _JUMPED
         source = self._plan if self._plan is not None else self._path
         assert source is not None  # noqa: S101  configure has made one of them
         return self._estimate.fault() or source.fault()
@@ -213,7 +230,7 @@ class MpcNode(ManagedNode):
         if self._path is not None:
             reference = self._path.reference(state, problem.dt, problem.horizon)
             if self._path.finished:
-                return _ARRIVED
+                return ARRIVED
         else:
             assert self._plan is not None  # noqa: S101
             plan = self._plan.newest

@@ -17,9 +17,8 @@ from ebm_mpc_ros.energy.device import choose_device, use_one_thread
 from ebm_mpc_ros.energy.planner import Plan, Planner, PlannerSettings
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
-from ebm_mpc_ros.ros.driver import Driver
+from ebm_mpc_ros.ros.driver import ARRIVED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
-from ebm_mpc_ros.ros.estimator_parameters import robot_model
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
@@ -30,6 +29,7 @@ from ebm_mpc_ros.ros.robot_parameters import (
     bounds,
     command_limits,
     follower_settings,
+    planar_model,
     weights,
 )
 from ebm_mpc_ros.ros.sample_markers import to_samples
@@ -48,15 +48,23 @@ def _count(name: str, default: int, minimum: int, description: str) -> Parameter
     )
 
 
-def _number(name: str, default: float, unit: str, description: str) -> Parameter:
+def _number(
+    name: str, default: float, unit: str, description: str, maximum: float | None = None
+) -> Parameter:
     return Parameter(
-        name=name, kind="float", default=default, above=0.0, unit=unit, description=description
+        name=name,
+        kind="float",
+        default=default,
+        above=0.0,
+        maximum=maximum,
+        unit=unit,
+        description=description,
     )
 
 
 _TABLE = (
     *ROBOT_PARAMETERS,
-    _number("frequency", 20.0, "Hz", "Rate of plans."),
+    _number("frequency", 20.0, "Hz", "Rate of plans.", 200.0),
     _number("dt", 0.1, "s", "Step of a plan."),
     _count("horizon", 20, 2, "Steps of a plan."),
     _count("chains", 64, 4, "Langevin chains, all in parallel."),
@@ -69,7 +77,7 @@ _TABLE = (
     _number("time_limit", 0.045, "s", "Time after which a call returns the best plan so far."),
     _count("seed", 0, 0, "Seed of all noise."),
     _count("samples_shown", 12, 0, "Chains in policy/samples; 0 for none."),
-    _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven."),
+    _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven.", 1.0),
     Parameter(
         name="device",
         kind="str",
@@ -82,10 +90,9 @@ _TABLE = (
         default=False,
         description="Drive cmd_vel from the plan, without mpc_node.",
     ),
-    _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent."),
+    _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent.", 0.1),
 )
 _SAMPLES_PERIOD = 0.2
-_ARRIVED = "arrived"
 
 
 class _Job(NamedTuple):
@@ -109,7 +116,7 @@ class PolicyNode(ManagedNode):
 
     def configure(self, values: dict[str, Any]) -> None:
         """Build the sampler, its inputs and its outputs, and start its thread."""
-        model = robot_model(values["model"])
+        model = planar_model(values["model"])
         try:
             self._device = choose_device(values["device"])
         except ValueError as error:
@@ -159,7 +166,9 @@ class PolicyNode(ManagedNode):
         self.every(1.0 / values["frequency"], self._tick)
 
     def deactivate(self) -> None:
-        """Forget the estimate and the plan."""
+        """Stop the robot, then forget the estimate and the plan."""
+        if self._driver is not None:
+            self._driver.halt()
         self._estimate.reset()
         self._newest = None
 
@@ -176,10 +185,14 @@ class PolicyNode(ManagedNode):
 
     def condition(self) -> Condition:
         """Say why there is no plan, or why the robot is stopped."""
-        if self._reason:
-            return Condition(Level.ERROR, f"no plan: {self._reason}")
-        if self._driver is not None and self._driver.reason not in ("", _ARRIVED):
+        reason = self._reason or self._estimate.fault()
+        if reason:
+            return Condition(Level.ERROR, f"no plan: {reason}")
+        if self._driver is not None and self._driver.reason not in ("", ARRIVED):
             return Condition(Level.WARN, f"stopping: {self._driver.reason}")
+        ignored = self._path.refusal or next(iter(self._obstacles.dropped), "")
+        if ignored:
+            return Condition(Level.WARN, f"planning; ignored: {ignored}")
         return Condition(Level.OK, "planning")
 
     def figures(self) -> dict[str, object]:
@@ -203,6 +216,7 @@ class PolicyNode(ManagedNode):
             }
         values |= {f"estimate dropped: {key}": n for key, n in self._estimate.dropped.items()}
         values |= {f"obstacle dropped: {key}": n for key, n in self._obstacles.dropped.items()}
+        values |= self._path.dropped
         return values
 
     def _tick(self) -> None:
@@ -273,6 +287,14 @@ class PolicyNode(ManagedNode):
     def _drive(self) -> None:
         """Send the plan's input, where there is no controller to do it."""
         assert self._driver is not None  # noqa: S101  only called with one
+        if self._estimate.jumped and self._driver.enabled:
+            self._estimate.reset()
+            self._driver.disable("the estimate jumped: check it, then enable the robot again")
+            return
+        self._estimate.jumped = False
+        if not self._driver.enabled:
+            self._driver.stop(self._driver.reason or "not enabled")
+            return
         reason = self._estimate.fault() or self._path.fault() or self._reason
         newest = self._newest
         if newest is None:
@@ -283,7 +305,7 @@ class PolicyNode(ManagedNode):
         if not reason and age > self._max_age:
             reason = f"plan was made from a state more than {self._max_age:g} s old"
         if not reason and self._path.finished:
-            reason = _ARRIVED
+            reason = ARRIVED
         if reason:
             self._driver.stop(reason)
             return

@@ -91,7 +91,11 @@ class SimulatorNode(ManagedNode):
         self._next_clock = self._simulation.time
 
     def condition(self) -> Condition:
-        """Say whether commands had to be refused."""
+        """Say whether the robot touched something or brakes, or commands had to be refused."""
+        if self._touches:
+            return Condition(Level.WARN, "the robot has touched an obstacle")
+        if self._simulation.command_expired:
+            return Condition(Level.WARN, "braking: no cmd_vel for 0.2 s")
         if self._simulation.refused_commands:
             return Condition(Level.WARN, "commands refused: not finite")
         return Condition(Level.OK, "simulating")
@@ -133,6 +137,7 @@ class SimulatorNode(ManagedNode):
             self._odometry.publish(_odometry_message(sample, stamp))
         elif isinstance(sample, GroundTruth):
             self._touches += sample.touching
+            self.report()
             self._truth.publish(_truth_message(sample, stamp))
 
     def _imu_message(self, sample: Imu, stamp: Any) -> ImuMessage:

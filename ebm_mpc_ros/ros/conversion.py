@@ -9,6 +9,16 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
+_FARTHEST = 1e7
+_FASTEST = 1e2
+
+
+def plausible(positions: Any, speeds: Any = ()) -> bool:
+    """Return whether all are finite and possible for a robot: 1e7 m, and 1e2 m/s or rad/s."""
+    return bool(
+        np.all(np.abs(positions) <= _FARTHEST) and np.all(np.abs(np.asarray(speeds)) <= _FASTEST)
+    )
+
 
 def stamp_of(message: Any) -> int:
     """Return a header's stamp in ns."""

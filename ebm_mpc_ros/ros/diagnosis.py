@@ -12,7 +12,6 @@ class Level(IntEnum):
     OK = 0
     WARN = 1
     ERROR = 2
-    STALE = 3
 
 
 class Condition(NamedTuple):

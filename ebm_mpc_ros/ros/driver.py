@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 
     from ebm_mpc_ros.ros.node import ManagedNode
 
+ARRIVED = "arrived"
+"""The reason for a stop that is none to worry about."""
+
 _AT_REST = (0.0, 0.0)
+_NO_TICK = 0.15
+_BASE_TIMEOUT = 0.2
 
 
 class Driver:
     """Turns inputs (accelerations) into commands (velocities), one call a period.
 
-    `drive` integrates an input; `stop` slows down along the deceleration limits. Without a
-    tick for 0.5 s of the steady clock, as when the node's clock stands still, it stops by itself.
-    While not enabled it slows down what it had commanded, then is silent.
+    `drive` integrates an input; `stop` slows down along the deceleration limits. Without a call
+    for 0.15 s of the steady clock, as when the node's clock stands still, it stops by itself.
+    After 0.2 s without a command a base has stopped on its own: what was commanded before counts
+    no more. While not enabled it slows down what it had commanded, then is silent.
     """
 
     def __init__(
@@ -46,49 +53,73 @@ class Driver:
         self.stops = 0
         self._node, self._limits, self._period = node, limits, period
         self._frame, self._stamped = frame, stamped
-        self._silent = not enabled
-        self._last_call = node.steady_now
+        self._enabled_at_start = enabled
+        self._moving_on = False
+        self._last_sent = self._last_call = node.steady_now
         self._publisher = node.advertise(TwistStamped if stamped else Twist, "cmd_vel", qos.OUTPUT)
         node.serve(SetBool, "~/enable", self._on_enable)
-        node.every(max(period, 0.02), self._watch, steady=True)
+        node.every(min(period, 0.05), self._watch, steady=True)
 
-    def drive(self, u: NDArray[np.float64], start: tuple[float, float] | None = None) -> None:
+    def drive(self, u: NDArray[np.float64], start: tuple[float, float]) -> None:
         """Command the acceleration `u` (m/s², rad/s²) for a period.
 
-        `start` is the velocity to integrate from where nothing has been commanded yet.
+        `start` is the robot's velocity (m/s, rad/s), to go on from where no command is in force.
         """
         if not self.enabled:
             self.stop("not enabled")
             return
-        if not np.isfinite(u).all():
+        if not (np.isfinite(u).all() and np.isfinite(start).all()):
             self.stop("the input is not finite")
             return
-        if self._silent and start is not None and np.isfinite(start).all():
+        if not self._moving_on or self._since_sent() > _BASE_TIMEOUT:
             self.command = start
-        self._silent = False
+        self._moving_on = True
         self.reason = ""
         self._send(integrate(self.command, (float(u[0]), float(u[1])), self._period, self._limits))
 
     def stop(self, reason: str) -> None:
-        """Slow down for a period."""
+        """Slow down for the time since the last command."""
         if not self.reason:
             self.stops += 1
         self.reason = reason
-        if self._silent:
-            self._last_call = self._node.steady_now
+        self._last_call = self._node.steady_now
+        if not (self.enabled or self._moving_on):
             return
-        self._send(slow_down(self.command, self._period, self._limits))
-        self._silent = not self.enabled and self.command == _AT_REST
+        elapsed = self._since_sent()
+        if not self._moving_on or elapsed > _BASE_TIMEOUT:
+            self.command = _AT_REST
+        elif elapsed > 0.0:
+            self.command = slow_down(self.command, elapsed, self._limits)
+        self._send(self.command)
+        self._moving_on = self.command != _AT_REST
+
+    def disable(self, reason: str) -> None:
+        """Stop, and stay stopped until somebody enables the robot again."""
+        self.enabled = False
+        self.stop(reason)
+
+    def halt(self) -> None:
+        """Slow down to rest, however long that takes; then everything is as at the start."""
+        if self._moving_on:
+            self.disable("halting")
+        while self._moving_on:
+            time.sleep(self._period)
+            self.stop("halting")
+        self.enabled = self._enabled_at_start
+        self.command, self.reason = _AT_REST, ""
 
     def _send(self, command: tuple[float, float]) -> None:
-        self._last_call = self._node.steady_now
+        self._last_sent = self._last_call = self._node.steady_now
         self.command = command
         message = to_command(self._node.now, self._frame, *command, stamped=self._stamped)
         self._publisher.publish(message)
 
+    def _since_sent(self) -> float:
+        return (self._node.steady_now - self._last_sent) * 1e-9
+
     def _watch(self) -> None:
-        if (self._node.steady_now - self._last_call) * 1e-9 > 0.5:
-            last = self._last_call
+        last = self._last_call
+        if (self._node.steady_now - last) * 1e-9 > _NO_TICK:
             self.stop("the node's clock stands still")
             self._last_call = last
             self._node.report()

@@ -11,7 +11,7 @@ from nav_msgs.msg import Odometry
 from ebm_mpc_ros.estimation.frames import bare
 from ebm_mpc_ros.models import CANONICAL_STATES, Model, rotation
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.conversion import quaternion, stamp_of, vector
+from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of, vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.ros.node import ManagedNode
 
 _FROZEN_CLOCK = 0.5
+_JUMP = 1.0
+_JUMP_SPEED = 5.0
 
 
 class EstimateInput:
@@ -36,11 +38,15 @@ class EstimateInput:
         self._index = [CANONICAL_STATES.index(name) for name in model.state_names]
         self._rows = np.arange(len(self._index))
         self._arrival = 0
+        self._place = np.zeros(2)
+        self.jumped = False
+        """Whether the position has jumped, which odometry does not do; for the reader to clear."""
         node.listen(Odometry, "odometry/filtered", self._take, qos.NEWEST)
 
     def reset(self) -> None:
         """Forget the estimate."""
         self.state = None
+        self.jumped = False
 
     def fault(self) -> str:
         """Return why there is no estimate to act on; empty if there is one."""
@@ -80,12 +86,18 @@ class EstimateInput:
                 np.zeros(3),
             )
         )
-        if not np.isfinite(values).all():
-            self.dropped["not finite"] += 1
+        if not plausible(values[:6], values[6:]):
+            self.dropped["not finite, or absurdly far or fast"] += 1
             return
+        stamp = stamp_of(message)
+        if self.state is not None:
+            gap = abs(stamp - self.stamp) * 1e-9
+            moved = float(np.linalg.norm(values[:2] - self._place))
+            self.jumped |= moved > _JUMP + _JUMP_SPEED * gap
+        self._place = values[:2]
         origin = np.asarray(self._model.origin(), dtype=float)
         self.state = self._model.observed(origin, self._rows, values[self._index])
-        self.stamp = stamp_of(message)
+        self.stamp = stamp
         self._arrival = self._node.steady_now
 
     def _refusal(self, message: Any) -> str:

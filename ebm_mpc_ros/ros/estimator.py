@@ -114,7 +114,7 @@ class Estimator:
         try:
             for measurement in self._measurements(name, message):
                 if self.filter.put(measurement, now):
-                    state.last_usable, state.last_problem = now, ""
+                    state.last_usable, state.last_problem = measurement.stamp, ""
                 else:
                     state.last_problem = "stamp out of range"
         except (UnknownFrameError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import traceback
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -204,6 +206,8 @@ class ManagedNode(LifecycleNode):
             self._inactive_because = f"can't {name}: internal error, see the log"
             self.get_logger().error(f"can't {name}:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.FAILURE
+        finally:
+            self.report()
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
@@ -258,7 +262,7 @@ class ManagedNode(LifecycleNode):
             row = self._rows.get(parameter.name)
             if row is None:
                 continue
-            if self._configured and not row.live:
+            if self._configured:
                 reason = f"{row.name} is fixed while the node is configured: clean up first"
                 return SetParametersResult(successful=False, reason=reason)
             try:
@@ -306,7 +310,12 @@ def spin(make: Callable[[], ManagedNode]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        # A parameter file or a --ros-args that rcl can't read.
+        print(f"can't start: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        return 2
     node = None
     try:
         node = make()
@@ -317,6 +326,9 @@ def spin(make: Callable[[], ManagedNode]) -> int:
                 node.trigger_activate()
         while not stopping and not node.finished:
             executor.spin_once(_LONGEST_WAIT)
+    except KeyboardInterrupt:
+        # OSQP takes SIGINT while it solves, and hands it on as this.
+        pass
     except UserError as error:
         rclpy.logging.get_logger("ebm_mpc_ros").fatal(str(error))
         return 2

@@ -10,7 +10,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from ebm_mpc_ros.estimation.frames import UnknownFrameError, bare
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.conversion import vector
+from ebm_mpc_ros.ros.conversion import plausible, vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class ObstacleInput:
         self.dropped: Counter[str] = Counter()
         self._node, self._transforms, self._frame = node, transforms, frame
         self._circles: dict[tuple[str, int], _Circle] = {}
-        node.listen(MarkerArray, "obstacles", self._take, qos.LATCHED)
+        node.listen(MarkerArray, "obstacles", self._take, qos.CHANGES)
 
     def circles(self) -> NDArray[np.float64]:
         """Return the obstacles (M, 3) now: x, y, radius in m."""
@@ -67,8 +67,8 @@ class ObstacleInput:
             self.dropped[str(error)] += 1
             return
         circle = (float(position[0]), float(position[1]), 0.5 * marker.scale.x)
-        if not (np.isfinite(circle).all() and circle[2] > 0.0):
-            self.dropped["not finite, or of no radius"] += 1
+        if not (plausible(circle) and circle[2] > 0.0):
+            self.dropped["not finite, absurdly far, or of no radius"] += 1
             return
         lifetime = marker.lifetime.sec * 1_000_000_000 + marker.lifetime.nanosec
         self._circles[key] = _Circle(*circle, self._node.now + lifetime if lifetime else None)

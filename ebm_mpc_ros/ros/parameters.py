@@ -41,7 +41,6 @@ class Parameter:
         above: Bound that itself is not allowed.
         choices: The only values allowed.
         lengths: The lengths allowed for a list; empty for any.
-        live: Whether it may change while the node runs.
     """
 
     name: str
@@ -54,7 +53,6 @@ class Parameter:
     above: float | None = None
     choices: tuple[Value, ...] = ()
     lengths: tuple[int, ...] = ()
-    live: bool = False
 
     def check(self, value: Any) -> Value:
         """Return `value` in this parameter's type.

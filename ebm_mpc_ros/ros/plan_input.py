@@ -24,13 +24,21 @@ class PlanInput:
         self._timeout, self._max_age = timeout, max_age
         self._arrival = 0
 
+    def reset(self) -> None:
+        """Forget the plan."""
+        self.newest = None
+
     def take(self, message: Any) -> None:
         """Take a MultiDOFJointTrajectory; one that can't be used is dropped and counted."""
         try:
-            self.newest = from_plan(message, self._frame, self._child)
+            plan = from_plan(message, self._frame, self._child)
         except BadPlanError as error:
             self.dropped[str(error)] += 1
             return
+        if (plan.stamp - self._node.now) * 1e-9 > self._max_age:
+            self.dropped["stamp in the future"] += 1
+            return
+        self.newest = plan
         self._arrival = self._node.now
 
     def fault(self) -> str:
@@ -40,6 +48,8 @@ class PlanInput:
                 return f"policy/plan unusable: {self.dropped.most_common(1)[0][0]}"
             return "no policy/plan yet"
         now = self._node.now
+        if now < self._arrival:
+            return "the clock jumped back behind policy/plan"
         if (now - self._arrival) * 1e-9 > self._timeout:
             return f"policy/plan silent for more than {self._timeout:g} s"
         if (now - self.newest.stamp) * 1e-9 > self._max_age:

@@ -13,7 +13,7 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectory
 from ebm_mpc_ros.control import Trajectory
 from ebm_mpc_ros.estimation.frames import bare
 from ebm_mpc_ros.models import rotation
-from ebm_mpc_ros.ros.conversion import quaternion, stamp_of
+from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of
 from ebm_mpc_ros.ros.messages import to_time, yaw_quaternion
 
 Floats = NDArray[np.float64]
@@ -24,17 +24,10 @@ class BadPlanError(ValueError):
 
 
 class PlanMessage(NamedTuple):
-    """A plan: stamp (ns) of the state it starts from, its states by time, its inputs (N, 2)."""
+    """A plan: stamp (ns) of the state it starts from, and its states by time."""
 
     stamp: int
     trajectory: Trajectory
-    times: Floats
-    inputs: Floats
-
-    def input_at(self, now: int) -> Floats:
-        """Return the input (2,) held at `now` (ns): m/s², rad/s²."""
-        index = int(np.searchsorted(self.times, (now - self.stamp) * 1e-9, side="right")) - 1
-        return np.asarray(self.inputs[min(max(index, 0), len(self.inputs) - 1)])
 
 
 def to_plan(
@@ -84,23 +77,26 @@ def from_plan(message: Any, frame: str, child: str) -> PlanMessage:
     if len(rows) < 2:
         raise BadPlanError(f"{len(rows)} points are no plan")
     table = np.array(rows)
-    if not np.isfinite(table).all():
-        raise BadPlanError("not finite")
+    if not plausible(table[:, :3], table[:, 3:]):
+        raise BadPlanError("not finite, or absurdly far or fast")
     try:
         trajectory = Trajectory(table[:, 0], table[:, 1:6])
     except ValueError as error:
         raise BadPlanError(str(error)) from error
-    return PlanMessage(stamp_of(message), trajectory, table[:-1, 0], table[:-1, 6:])
+    return PlanMessage(stamp_of(message), trajectory)
 
 
 def _row(point: Any) -> list[float]:
     transform, velocity = point.transforms[0], point.velocities[0]
+    attitude = quaternion(transform.rotation)
+    if not abs(float(np.linalg.norm(attitude)) - 1.0) < 0.1:
+        raise BadPlanError("quaternion not of unit length")
     acceleration, elapsed = point.accelerations[0], point.time_from_start
     return [
         elapsed.sec + elapsed.nanosec * 1e-9,
         transform.translation.x,
         transform.translation.y,
-        float(rotation.heading(quaternion(transform.rotation))),
+        float(rotation.heading(attitude)),
         velocity.linear.x,
         velocity.angular.z,
         acceleration.linear.x,

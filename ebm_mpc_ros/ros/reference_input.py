@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ebm_mpc_ros.control.reference import PLANAR_STATES
 from ebm_mpc_ros.estimation.frames import IDENTITY, Transform, UnknownFrameError, bare
 from ebm_mpc_ros.models import Model, rotation
 from ebm_mpc_ros.ros import qos
-from ebm_mpc_ros.ros.conversion import quaternion, vector
+from ebm_mpc_ros.ros.conversion import plausible, quaternion, vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,13 +42,18 @@ class ReferenceInput:
     ) -> None:
         """Subscribe; paths in another frame than `frame` need tf2."""
         self.refusal = ""
+        """Why the last plan or goal was refused; empty where it was taken."""
+        self.dropped: Counter[str] = Counter()
+        self._last_plan: Any = None
         self._node, self._model, self._settings = node, model, settings
         self._transforms, self._frame = transforms, frame
         self._columns = [model.state_names.index(name) for name in PLANAR_STATES]
         self._follower: PathFollower | None = None
         self._goal: NDArray[np.float64] | None = None
-        node.listen(Path, "plan", self._take_plan, qos.LATCHED)
-        node.listen(PoseStamped, "goal_pose", self._take_goal, 1)
+        # Planners such as Nav2's publish volatile, which a transient-local reader never hears.
+        for quality in (qos.LATCHED, qos.NEWEST_RELIABLE):
+            node.listen(Path, "plan", self._take_plan, quality)
+        node.listen(PoseStamped, "goal_pose", self._take_goal, qos.NEWEST_RELIABLE)
 
     def fault(self) -> str:
         """Return why there is nothing to follow; empty if there is."""
@@ -72,16 +78,24 @@ class ReferenceInput:
         self._goal = None
         if np.hypot(*(goal[:2] - pose[:2])) > self._settings.goal_tolerance:
             self._follower = PathFollower(goal_path(pose, goal), self._settings)
-        elif self._follower is None:
-            self.refusal = "goal_pose is where the robot stands"
+        else:
             ahead = np.array([np.cos(pose[2]), np.sin(pose[2])])
             here = ReferencePath([pose[:2] - 1e-2 * ahead, pose[:2]])
             self._follower = PathFollower(here, self._settings)
 
     def _take_plan(self, message: Any) -> None:
+        if message == self._last_plan:
+            return
+        self._last_plan = message
+        if not message.poses:
+            self._follower = self._goal = None
+            self.refusal = "the plan was cancelled by an empty one"
+            return
         try:
             moved = self._into_frame(message.header.frame_id)
             points = np.array([vector(pose.pose.position) for pose in message.poses]).reshape(-1, 3)
+            if not plausible(points):
+                raise ValueError("a point is not finite, or absurdly far")  # noqa: TRY301
             path = ReferencePath(_moved(moved, points)[:, :2])
         except (ValueError, UnknownFrameError) as error:
             self._refuse("plan", error)
@@ -99,8 +113,9 @@ class ReferenceInput:
         position = _moved(moved, vector(message.pose.position))
         goal = np.array([position[0], position[1], float(rotation.heading(attitude))])
         norm = float(np.linalg.norm(attitude))
-        if not (np.isfinite(goal).all() and abs(norm - 1.0) < 0.1):
-            self._refuse("goal_pose", "not finite, or its quaternion not of unit length")
+        if not (plausible(goal) and abs(norm - 1.0) < 0.1):
+            reason = "not finite, absurdly far, or its quaternion not of unit length"
+            self._refuse("goal_pose", reason)
             return
         self._goal, self.refusal = goal, ""
 
@@ -111,6 +126,7 @@ class ReferenceInput:
 
     def _refuse(self, topic: str, reason: object) -> None:
         self.refusal = f"{topic} refused: {reason}"
+        self.dropped[self.refusal] += 1
         self._node.get_logger().warning(self.refusal)
 
 

@@ -6,12 +6,16 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.control import CommandLimits, FollowerSettings
+from ebm_mpc_ros.control.reference import PLANAR_STATES
+from ebm_mpc_ros.ros.estimator_parameters import robot_model
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ebm_mpc_ros.models import Model
+
+_INPUTS = ("ax", "alpha")
 
 
 def _above_zero(name: str, default: float, unit: str, description: str) -> Parameter:
@@ -69,8 +73,22 @@ ROBOT_PARAMETERS = (
     ),
     _weights("state_weights", [20.0, 20.0, 2.0, 0.5, 0.1], "Diagonal of Q."),
     _weights("terminal_weights", [100.0, 100.0, 10.0, 2.5, 0.5], "Diagonal of Q_N."),
-    _weights("input_weights", [0.1, 0.05], "Diagonal of R, above 0."),
-    _above_zero("estimate_timeout", 0.1, "s", "An estimate older than this stops the robot."),
+    Parameter(
+        name="input_weights",
+        kind="floats",
+        default=[0.1, 0.05],
+        above=0.0,
+        description="Diagonal of R.",
+    ),
+    Parameter(
+        name="estimate_timeout",
+        kind="float",
+        default=0.1,
+        above=0.0,
+        maximum=0.3,
+        unit="s",
+        description="An estimate older than this stops the robot.",
+    ),
     Parameter(
         name="enabled",
         kind="bool",
@@ -84,6 +102,22 @@ ROBOT_PARAMETERS = (
         description="Publish cmd_vel as TwistStamped; false for Twist.",
     ),
 )
+
+
+def planar_model(name: str) -> Model:
+    """Return the model of that name, one that can be driven on a plane.
+
+    Raises:
+        ParameterError: There is none, or it lacks a planar state or the inputs ax and alpha.
+    """
+    model = robot_model(name)
+    lacking = set(PLANAR_STATES) - set(model.state_names)
+    if lacking or tuple(model.input_names) != _INPUTS:
+        raise ParameterError(
+            f"parameter model = {name}: must have the states {', '.join(PLANAR_STATES)} "
+            f"and the inputs {', '.join(_INPUTS)}, such as diff_drive"
+        )
+    return model
 
 
 def command_limits(values: Mapping[str, Any]) -> CommandLimits:

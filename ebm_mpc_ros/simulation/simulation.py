@@ -109,6 +109,11 @@ class Simulation:
         """Simulated time in s."""
         return self.robot.time
 
+    @property
+    def command_expired(self) -> bool:
+        """Whether the base brakes because the last command is too old."""
+        return 0 < self._expiry <= self._steps
+
     def command(self, speed: float, turn_rate: float) -> bool:
         """Set the velocity to hold in m/s and rad/s; refuse one that is not finite.
 

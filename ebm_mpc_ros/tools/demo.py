@@ -159,13 +159,17 @@ def _pair(figures: dict[str, str], median: str, p99: str) -> str:
 
 def _fresh(out: Path) -> Path:
     """Make the output folder, without an earlier run's results; return the bag to be."""
+    bag, logs = out / "bag", out / "logs"
+    if bag.exists() and not (bag / "metadata.yaml").is_file():
+        raise UserError(f"--out {out}: its bag/ is no earlier result; choose another folder")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(parents=True, exist_ok=True)
+        for log in logs.glob("*_node.log"):
+            log.unlink()
+        (out / "drive.png").unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror or error}") from error
-    for old in ("bag", "logs"):
-        shutil.rmtree(out / old, ignore_errors=True)
-    (out / "drive.png").unlink(missing_ok=True)
+    shutil.rmtree(bag, ignore_errors=True)
     return out.resolve() / "bag"
 
 

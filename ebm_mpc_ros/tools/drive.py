@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 NEAR_OBSTACLE = 1.5
 """Distance (m) from an obstacle's edge within which leaving the path is what the robot should."""
+_TRACKS = ("/ground_truth/odom", "/odometry/filtered", "/wheel/odometry")
 _START_DELAY = 1.0
 
 
@@ -75,7 +76,7 @@ def read_drive(bag: Path, course: Course) -> Drive | None:
     """
     with open_bag(bag) as opened:
         topics = set(opened.topics)
-        if "/cmd_vel" not in topics:
+        if not {"/cmd_vel", *_TRACKS, "/diagnostics"} <= topics:
             return None
         sent = np.array(
             [
@@ -87,10 +88,7 @@ def read_drive(bag: Path, course: Course) -> Drive | None:
         if not moving.size:
             return None
         commands = sent[moving[0] :]
-        tracks = {
-            topic: _track(opened.messages([topic]))
-            for topic in ("/ground_truth/odom", "/odometry/filtered", "/wheel/odometry")
-        }
+        tracks = {topic: _track(opened.messages([topic])) for topic in _TRACKS}
         samples = []
         if "/policy/samples" in topics:
             for _, _, message in opened.messages(["/policy/samples"]):
@@ -118,7 +116,7 @@ def summarise(drive: Drive) -> Summary:
     offset = cross_track(drive.course, places)
     room = clearance(drive.course, places, ROBOT_RADIUS)
     away = room > NEAR_OBSTACLE if len(drive.course.obstacles) else np.ones(len(places), bool)
-    touches = int(drive.figures.get("simulator_node", {}).get("touches", "0"))
+    touches = int(drive.figures["simulator_node"]["touches"])
 
     def rmse(track: Track) -> float:
         error = track.at(truth.times)[:, :2] - places
@@ -132,7 +130,7 @@ def summarise(drive: Drive) -> Summary:
         cross_track_rms=float(np.sqrt(np.mean(offset[away] ** 2))) if away.any() else 0.0,
         cross_track_worst=float(np.abs(offset).max()),
         clearance=float(room.min()),
-        touched=touches > 0,
+        touched=touches > 0 or float(room.min()) < 0.0,
         left_course=bool(np.abs(offset).max() > drive.course.half_width),
     )
 

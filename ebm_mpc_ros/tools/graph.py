@@ -42,16 +42,14 @@ RECORDED_LATCHED = (
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSpec:
-    """One process of the graph: a node, its parameter file, and parameters that overrule it."""
+    """One process of the graph: a node, its parameter file, and parameters that overrule it.
+
+    `name` is that of the node and of its console script.
+    """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     params_file: Path | None = None
-
-    @property
-    def executable(self) -> str:
-        """Name of its console script."""
-        return self.name
 
     def command(self, namespace: str = "") -> list[str]:
         """Return the command line that runs it without `ros2 run`."""

@@ -74,7 +74,7 @@ def to_actions(specs: Iterable[NodeSpec], namespace: str) -> list[Any]:
     return [
         Node(
             package=_PACKAGE,
-            executable=spec.executable,
+            executable=spec.name,
             name=spec.name,
             namespace=namespace,
             parameters=[

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.tools.graph import NodeSpec
 
 _PATIENCE = 10.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Linux hands out ports from 32768 on; domains up to 101 keep below them.
 _DOMAINS = range(2, 102)
 
@@ -47,8 +48,9 @@ class Processes:
         source = str(share_directory())
         path = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = source if not path else f"{source}{os.pathsep}{path}"
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._catch_signals()
         try:
+            self._logs.mkdir(parents=True, exist_ok=True)
             for spec in self._specs:
                 with (self._logs / f"{spec.name}.log").open("w", encoding="utf-8") as log:
                     self._running[spec.name] = subprocess.Popen(  # noqa: S603  our own nodes, no shell
@@ -88,7 +90,8 @@ class Processes:
 
     def _end(self) -> None:
         """Interrupt all, wait, kill what is left; a second Ctrl-C must not cut this short."""
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
         try:
             for number, patience in ((signal.SIGINT, _PATIENCE), (signal.SIGKILL, _PATIENCE)):
                 alive = [p for p in self._running.values() if p.poll() is None]
@@ -101,4 +104,11 @@ class Processes:
                     except subprocess.TimeoutExpired:
                         continue
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, before in self._handlers.items():
+                signal.signal(number, before)
+
+    def _catch_signals(self) -> None:
+        """Let SIGTERM and a closed terminal unwind the caller as Ctrl-C does."""
+        self._handlers = {number: signal.getsignal(number) for number in _ENDING}
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)

@@ -192,7 +192,8 @@ def _write(out: Path, estimator: Estimator, track: list[Row]) -> None:
             _write_csv(fresh / "estimate.csv", odometry)
             _write_bag(fresh / "estimate", estimator, track)
             draw_replay(fresh / "estimate.png", odometry, estimator.filter.consistency)
-            shutil.rmtree(out / "estimate", ignore_errors=True)
+            if (out / "estimate" / "metadata.yaml").is_file():
+                shutil.rmtree(out / "estimate")
             for result in fresh.iterdir():
                 result.replace(out / result.name)
     except OSError as error:

@@ -1,11 +1,15 @@
 """Nodes as processes, fed what they must not act on."""
 
 import math
+import os
+import signal
 import time
 
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseStamped, TwistStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry, Path
 from sensor_msgs.msg import Imu
 from std_srvs.srv import SetBool
@@ -108,8 +112,15 @@ def test_the_estimator_drops_counts_and_reports_bad_messages(start):
 
     good = [(wheels, lambda: odometry(observer, speed=0.5)), (gyro, lambda: imu(observer))]
     bad = [(wheels, broken), (gyro, lost), (wheels, impossible)]
-    stream(*good, *bad, seconds=3.0)
-    observer.wait_for_condition("ekf_node", "dropped")
+    told = []
+
+    def enough():
+        told.append("messages dropped" in observer.conditions().get("ekf_node", ""))
+        return len(told) > 150 and any(told)
+
+    stream(*good, *bad, seconds=15.0, until=enough)
+    assert any(told)
+    time.sleep(1.2)
     figures = observer.values("ekf_node")
     reasons = " ".join(key for key in figures if "dropped" in key)
     for words in ("not finite", "somewhere", "covariance"):
@@ -207,6 +218,78 @@ def test_it_stops_when_estimates_go_bad_and_when_it_is_disabled(controller):
     count = len(observer.heard["cmd_vel"])
     drive(observer, estimate, 0.5, lambda: False)
     assert len(observer.heard["cmd_vel"]) == count
+
+
+def change_state(observer, transition):
+    client = observer.node.create_client(ChangeState, "mpc_node/change_state")
+    observer.wait_for(client.service_is_ready, "the lifecycle service")
+    request = ChangeState.Request()
+    request.transition.id = transition
+    future = client.call_async(request)
+    observer.wait_for(future.done, "the transition")
+    assert future.result().success
+
+
+def test_a_pause_stops_the_robot_and_it_waits_to_be_enabled_again(controller):
+    observer, estimate, plan, _, enable = controller
+    plan.publish(straight(observer))
+    call(observer, enable, value=True)
+    drive(observer, estimate, 10.0, lambda: speed(observer) > 0.5)
+    change_state(observer, Transition.TRANSITION_DEACTIVATE)
+    assert speed(observer) == 0.0
+    observer.wait_for_condition("mpc_node", "not active")
+    count = len(observer.heard["cmd_vel"])
+    change_state(observer, Transition.TRANSITION_ACTIVATE)
+    drive(observer, estimate, 1.0, lambda: False)
+    assert len(observer.heard["cmd_vel"]) == count
+    observer.wait_for_condition("mpc_node", "not enabled")
+
+
+def test_a_node_can_be_cleaned_up_and_configured_again(controller):
+    observer, estimate, plan, _, enable = controller
+    for transition in (
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_CONFIGURE,
+        Transition.TRANSITION_ACTIVATE,
+    ):
+        change_state(observer, transition)
+    plan.publish(straight(observer))
+    call(observer, enable, value=True)
+    drive(observer, estimate, 10.0, lambda: speed(observer) > 0.3)
+    assert speed(observer) > 0.3
+
+
+def test_a_stalled_controller_goes_on_from_the_robots_own_speed(start):
+    processes, observer = start(node("mpc_node", reference_source="plan", enabled=True))
+    observer.listen(TwistStamped, "cmd_vel")
+    estimate = observer.node.create_publisher(Odometry, "odometry/filtered", 10)
+    plan = observer.node.create_publisher(Path, "plan", qos.LATCHED)
+    observer.wait_for(estimate.get_subscription_count, "the node")
+    plan.publish(straight(observer))
+    drive(observer, estimate, 10.0, lambda: speed(observer) > 0.8)
+    os.kill(processes.pid("mpc_node"), signal.SIGSTOP)
+    time.sleep(1.0)
+    count = len(observer.heard["cmd_vel"])
+    os.kill(processes.pid("mpc_node"), signal.SIGCONT)
+    stream((estimate, lambda: odometry(observer)), seconds=1.0)
+    after = [m.twist.linear.x for m in observer.heard["cmd_vel"][count:]]
+    assert after
+    assert max(after[:5]) < 0.4
+
+
+def test_a_jump_of_the_estimate_disables_the_robot(controller):
+    observer, estimate, plan, _, enable = controller
+    plan.publish(straight(observer))
+    call(observer, enable, value=True)
+    drive(observer, estimate, 10.0, lambda: speed(observer) > 0.3)
+    stream(
+        (estimate, lambda: odometry(observer, x=30.0, speed=0.5)),
+        seconds=5.0,
+        until=lambda: speed(observer) == 0.0,
+    )
+    assert speed(observer) == 0.0
+    observer.wait_for_condition("mpc_node", "the estimate jumped")
 
 
 def test_a_plan_in_an_unknown_frame_is_refused_with_a_reason(controller):

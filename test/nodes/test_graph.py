@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry, Path
+from rosgraph_msgs.msg import Clock
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
@@ -87,9 +88,11 @@ def test_the_other_controllers_drive_too(start, controller):
 def test_the_robot_stops_when_a_node_is_killed(start, victim):
     processes, observer = start(*graph())
     observer.listen(Odometry, "ground_truth/odom")
+    observer.listen(Clock, "/clock")
     wait_for_speed(observer, 0.6)
-    killed_at = speeds(observer)[0][-1]
     os.kill(processes.pid(victim), signal.SIGKILL)
+    clock = observer.heard["/clock"][-1].clock
+    killed_at = clock.sec + clock.nanosec * 1e-9
     observer.wait_for(lambda: abs(speeds(observer)[1][-1]) < 0.005, "the robot to stand", 10.0)
 
     stamps, true = speeds(observer)

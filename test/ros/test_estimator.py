@@ -339,6 +339,12 @@ def test_a_bad_command_is_dropped_and_counted(messages):
     assert dropped(made) == {("cmd_vel", "values not finite"): 1}
 
 
+def test_an_absurd_command_is_dropped_and_counted(messages):
+    made = estimator(model="diff_drive")
+    made.command(messages.command(1e300, 0.0), START)
+    assert dropped(made) == {("cmd_vel", "absurdly fast"): 1}
+
+
 def test_silent_inputs_are_named(messages):
     made = with_imu("vyaw", input_timeout=0.5)
     made.receive("odom0", messages.odometry(START), START)

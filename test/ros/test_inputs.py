@@ -122,6 +122,8 @@ class TestEstimateInput:
             lambda m: setattr(m.pose.pose.position, "y", math.nan),
             lambda m: setattr(m.twist.twist.angular, "z", math.inf),
             lambda m: setattr(m.pose.pose.orientation, "w", 0.0),
+            lambda m: setattr(m.pose.pose.position, "x", 1e9),
+            lambda m: setattr(m.twist.twist.linear, "x", 1e4),
         ],
     )
     def test_a_bad_one_is_dropped_and_counted(self, node, estimate, change):
@@ -132,6 +134,19 @@ class TestEstimateInput:
         assert estimate.state is None
         assert estimate.dropped.total() == 1
         assert "unusable" in estimate.fault()
+
+    def test_a_jump_of_the_position_is_told_until_it_is_cleared(self, node, estimate):
+        node.callbacks["odometry/filtered"](odometry(node))
+        node.pass_time(0.02)
+        assert not estimate.jumped
+        message = odometry(node)
+        message.pose.pose.position.x = 5.0
+        node.callbacks["odometry/filtered"](message)
+        assert estimate.jumped
+        node.callbacks["odometry/filtered"](message)
+        assert estimate.jumped
+        estimate.reset()
+        assert not estimate.jumped
 
 
 class TestPlan:
@@ -146,14 +161,7 @@ class TestPlan:
     def test_a_plan_survives_the_message(self, node):
         plan = from_plan(self.plan(node), "odom", "base_link")
         np.testing.assert_allclose(plan.trajectory.resample(0.0, 0.1, 4)[:, 0], 0.1 * np.arange(5))
-        np.testing.assert_array_equal(plan.inputs, np.arange(8.0).reshape(4, 2))
         assert plan.stamp == node.now
-
-    @pytest.mark.parametrize(("age", "row"), [(0.0, 0), (0.05, 0), (0.1, 1), (0.35, 3), (9.0, 3)])
-    def test_its_input_is_held_for_a_step(self, node, age, row):
-        plan = from_plan(self.plan(node), "odom", "base_link")
-        at = node.now + round(age * SECOND)
-        np.testing.assert_array_equal(plan.input_at(at), plan.inputs[row])
 
     @pytest.mark.parametrize(
         ("change", "words"),
@@ -164,6 +172,8 @@ class TestPlan:
             (lambda m: setattr(m.points[2], "accelerations", []), "lacks"),
             (lambda m: setattr(m.points[2].velocities[0].linear, "x", math.nan), "not finite"),
             (lambda m: setattr(m.points[3].time_from_start, "nanosec", 0), "increase"),
+            (lambda m: setattr(m.points[1].velocities[0].linear, "x", 1e300), "absurdly"),
+            (lambda m: setattr(m.points[1].transforms[0].rotation, "w", 0.0), "quaternion"),
         ],
     )
     def test_a_bad_plan_is_refused_with_a_reason(self, node, change, words):
@@ -188,6 +198,18 @@ class TestPlan:
         node.pass_time(0.35)
         plans.take(message)
         assert "more than 0.3 s old" in plans.fault()
+
+    def test_a_plan_from_the_future_is_dropped(self, node, plans):
+        message = self.plan(node)
+        node.pass_time(-0.5)
+        plans.take(message)
+        assert "unusable" in plans.fault()
+        assert plans.dropped["stamp in the future"] == 1
+
+    def test_a_clock_that_jumps_back_makes_a_plan_a_fault(self, node, plans):
+        plans.take(self.plan(node))
+        node.pass_time(-50.0)
+        assert "jumped back" in plans.fault()
 
     def test_a_bad_plan_does_not_replace_a_good_one(self, node, plans):
         plans.take(self.plan(node))
@@ -274,12 +296,53 @@ class TestReferences:
         assert "map" in node.warned
 
     @pytest.mark.parametrize(
-        "points", [[], [(0.0, 0.0, 0.0)], [(0.0, 0.0, 0.0), (math.nan, 0.0, 0.0)]]
+        "points",
+        [
+            [(0.0, 0.0, 0.0)],
+            [(0.0, 0.0, 0.0), (math.nan, 0.0, 0.0)],
+            [(0.0, 0.0, 0.0), (1e308, 0.0, 0.0)],
+        ],
     )
     def test_a_plan_that_is_none_is_refused(self, node, points):
         reference = self.follow(node)
         node.callbacks["plan"](to_path(0, "odom", points))
         assert "plan refused" in reference.fault()
+        assert reference.dropped.total() == 1
+
+    def test_an_empty_plan_cancels(self, node):
+        reference = self.follow(node)
+        node.callbacks["plan"](to_path(0, "odom", [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)]))
+        node.callbacks["plan"](to_path(1, "odom", []))
+        assert "cancelled" in reference.fault()
+
+    def test_a_refused_plan_leaves_the_one_before_in_force_and_says_so(self, node):
+        reference = self.follow(node)
+        node.callbacks["plan"](to_path(0, "odom", [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)]))
+        node.callbacks["plan"](to_path(0, "map", [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)]))
+        assert reference.fault() == ""
+        assert "refused" in reference.refusal
+
+    @pytest.mark.parametrize("x", [math.nan, 1e200])
+    def test_an_impossible_goal_is_refused(self, node, x):
+        reference = self.follow(node)
+        goal = PoseStamped()
+        goal.header.frame_id = "odom"
+        goal.pose.position.x = x
+        goal.pose.orientation.w = 1.0
+        node.callbacks["goal_pose"](goal)
+        assert "goal_pose refused" in reference.fault()
+
+    def test_a_goal_where_the_robot_stands_ends_the_path_before(self, node):
+        reference = self.follow(node)
+        node.callbacks["plan"](to_path(0, "odom", [(0.0, 0.0, 0.0), (9.0, 0.0, 0.0)]))
+        goal = PoseStamped()
+        goal.header.frame_id = "odom"
+        goal.pose.position.x = 2.0
+        goal.pose.orientation.w = 1.0
+        node.callbacks["goal_pose"](goal)
+        rows = reference.reference(np.array([2.0, 0.0, 0.0, 0.0, 0.0]), 0.1, 20)
+        np.testing.assert_allclose(rows[-1, :2], [2.0, 0.0], atol=0.02)
+        assert reference.finished
 
     def test_a_goal_in_another_frame_is_transformed(self, node):
         reference = self.follow(node, Shifted())
@@ -307,51 +370,96 @@ class TestDriver:
             node, self.LIMITS, period=0.1, frame="base_link", enabled=enabled, stamped=True
         )
 
+    def moving(self, node, speed=1.0, **arguments):
+        """A driver that has just commanded `speed`."""
+        driver = self.driver(node, **arguments)
+        driver.drive(np.zeros(2), (speed, 0.0))
+        node.pass_time(0.1)
+        return driver
+
     def test_an_input_is_integrated_within_the_limits(self, node):
         driver = self.driver(node)
-        driver.drive(np.array([9.0, -9.0]))
+        driver.drive(np.array([9.0, -9.0]), (0.0, 0.0))
         assert driver.command == pytest.approx((0.1, -0.2))
         assert isinstance(node.sent[-1], TwistStamped)
         assert node.sent[-1].twist.linear.x == pytest.approx(0.1)
 
     def test_a_stop_runs_along_the_deceleration_limit(self, node):
-        driver = self.driver(node)
-        driver.command = (1.0, 0.0)
+        driver = self.moving(node)
         driver.stop("why")
         assert driver.command[0] == pytest.approx(0.8)
         assert driver.reason == "why"
 
+    def test_a_late_stop_makes_up_for_the_time(self, node):
+        driver = self.moving(node)
+        node.pass_time(0.05)
+        driver.stop("why")
+        assert driver.command[0] == pytest.approx(0.7)
+
     @pytest.mark.parametrize("u", [[math.nan, 0.0], [0.0, math.inf]])
     def test_a_non_finite_input_stops(self, node, u):
-        driver = self.driver(node)
-        driver.command = (1.0, 0.0)
-        driver.drive(np.array(u))
+        driver = self.moving(node)
+        driver.drive(np.array(u), (1.0, 0.0))
         assert driver.command[0] == pytest.approx(0.8)
         assert "not finite" in driver.reason
 
     def test_disabled_it_slows_down_then_is_silent(self, node):
-        driver = self.driver(node)
-        driver.command = (0.3, 0.0)
+        driver = self.moving(node, 0.3)
         node.services["~/enable"](SetBool.Request(data=False), SetBool.Response())
         for _ in range(2):
-            driver.drive(np.array([1.0, 0.0]))
+            driver.drive(np.array([1.0, 0.0]), (0.3, 0.0))
+            node.pass_time(0.1)
         assert driver.command == (0.0, 0.0)
         count = len(node.sent)
-        driver.drive(np.array([1.0, 0.0]))
+        driver.drive(np.array([1.0, 0.0]), (0.3, 0.0))
         assert len(node.sent) == count
 
     def test_enabled_while_moving_it_goes_on_from_there(self, node):
         driver = self.driver(node, enabled=False)
         node.services["~/enable"](SetBool.Request(data=True), SetBool.Response())
-        driver.drive(np.zeros(2), start=(0.5, 0.1))
+        driver.drive(np.zeros(2), (0.5, 0.1))
         assert driver.command == pytest.approx((0.5, 0.1))
 
+    def test_after_a_stall_it_goes_on_from_the_robots_own_speed(self, node):
+        driver = self.moving(node)
+        node.pass_time(1.5)
+        driver.drive(np.array([1.0, 0.0]), (0.0, 0.0))
+        assert driver.command[0] == pytest.approx(0.1)
+
+    def test_a_stop_after_a_stall_does_not_speed_a_standing_robot_up(self, node):
+        driver = self.moving(node)
+        node.pass_time(1.5)
+        driver.stop("why")
+        assert driver.command == (0.0, 0.0)
+
+    def test_disabled_for_a_reason_it_stays_stopped_until_it_is_enabled(self, node):
+        driver = self.moving(node, 0.1)
+        driver.disable("jumped")
+        node.pass_time(0.1)
+        driver.drive(np.array([1.0, 0.0]), (0.0, 0.0))
+        assert driver.command == (0.0, 0.0)
+        assert not driver.enabled
+
+    def test_a_halt_ends_at_rest_and_forgets(self, node, monkeypatch):
+        driver = self.moving(node)
+        monkeypatch.setattr("time.sleep", node.pass_time)
+        driver.halt()
+        sent = [message.twist.linear.x for message in node.sent]
+        assert sent[-1] == 0.0
+        assert max(-np.diff(sent)) <= 0.2 + 1e-9
+        assert driver.enabled
+        driver.drive(np.zeros(2), (0.0, 0.0))
+        assert driver.command == (0.0, 0.0)
+
     def test_without_ticks_it_stops_by_itself(self, node):
-        driver = self.driver(node)
-        driver.command = (1.0, 0.0)
-        for _ in range(60):
-            node.steady_now += SECOND // 10
+        driver = self.moving(node)
+        begun = None
+        for k in range(100):
+            node.steady_now += SECOND // 100
             for timer in node.timers:
                 timer()
+            if begun is None and driver.command[0] < 1.0:
+                begun = 0.1 + (k + 1) / 100
         assert driver.command == (0.0, 0.0)
+        assert begun <= 0.2
         assert "clock" in driver.reason

@@ -41,7 +41,8 @@ def test_the_demo_drives_and_leaves_its_results(tmp_path):
 
 
 @pytest.mark.timeout(120)
-def test_ctrl_c_ends_every_process(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_every_process(tmp_path, number):
     run = subprocess.Popen(
         demo(tmp_path, "--seconds", "60"),
         cwd=ROOT,
@@ -55,7 +56,7 @@ def test_ctrl_c_ends_every_process(tmp_path):
         time.sleep(0.1)
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
     assert len(children) == 6
-    os.kill(run.pid, signal.SIGINT)
+    os.kill(run.pid, number)
     output, _ = run.communicate(timeout=40)
     assert run.returncode == 130
     assert b"Traceback" not in output
@@ -121,7 +122,11 @@ def test_cross_track_leaves_out_the_neighbourhood_of_obstacles():
 
 @pytest.mark.parametrize(("touches", "touched"), [(0, False), (3, True)])
 def test_a_touch_counts(touches, touched):
-    assert summarise(drive(touches=touches)).touched is touched
+    assert summarise(drive(offset=0.6, touches=touches)).touched is touched
+
+
+def test_driving_through_an_obstacle_counts_as_a_touch():
+    assert summarise(drive()).touched
 
 
 @pytest.mark.parametrize(("offset", "left"), [(0.7, False), (0.9, True)])
