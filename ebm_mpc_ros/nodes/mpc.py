@@ -95,6 +95,7 @@ _TABLE = (
 )
 
 
+_WATCH_PERIOD = 0.02
 _JUMPED = "the estimate jumped: check it, then enable the robot again"
 
 
@@ -152,6 +153,7 @@ class MpcNode(ManagedNode):
         self._last_tick: int | None = None
         self._iterations = 0
         self.every(self._problem.dt, self._tick)
+        self.every(_WATCH_PERIOD, self._watch, steady=True)
 
     def deactivate(self) -> None:
         """Stop the robot, then forget plan and estimate."""
@@ -204,11 +206,21 @@ class MpcNode(ManagedNode):
         self._count_deadline()
         reason = self._fault() or self._drive()
         if reason:
-            self._u = np.zeros_like(self._u)
-            self._controller.reset()
-            self._driver.stop(reason)
+            self._stop(reason)
         self._times.add(time.perf_counter() - started)
         self.report()
+
+    def _watch(self) -> None:
+        """Begin to stop at once when something fails between two ticks."""
+        reason = "" if self._driver.reason else self._fault()
+        if reason:
+            self._stop(reason)
+            self.report()
+
+    def _stop(self, reason: str) -> None:
+        self._u = np.zeros_like(self._u)
+        self._controller.reset()
+        self._driver.stop(reason)
 
     def _fault(self) -> str:
         if not self._driver.enabled:
