@@ -71,11 +71,6 @@ class EkfNode(ManagedNode):
         """Forget the estimate: what comes after a pause is a new start."""
         self._estimator.reset()
 
-    def release(self) -> None:
-        """Stop listening to transforms."""
-        if hasattr(self, "_transforms"):
-            self._transforms.close()
-
     def condition(self) -> Condition:
         """Say which input is silent, or what was dropped."""
         if self._held_back:

@@ -13,7 +13,7 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 from ebm_mpc_ros.control import ControlProblem, RealTimeIteration, SolverSettings, model_reference
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
-from ebm_mpc_ros.ros.driver import ARRIVED, Driver
+from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
 from ebm_mpc_ros.ros.messages import to_path
 from ebm_mpc_ros.ros.node import ManagedNode, spin
@@ -96,7 +96,6 @@ _TABLE = (
 
 
 _WATCH_PERIOD = 0.02
-_JUMPED = "the estimate jumped: check it, then enable the robot again"
 
 
 class MpcNode(ManagedNode):
@@ -163,11 +162,6 @@ class MpcNode(ManagedNode):
             self._plan.reset()
         self._controller.reset()
 
-    def release(self) -> None:
-        """Stop listening to transforms."""
-        if hasattr(self, "_transforms"):
-            self._transforms.close()
-
     def condition(self) -> Condition:
         """Say why the robot is stopped."""
         reason = self._driver.reason
@@ -225,12 +219,12 @@ class MpcNode(ManagedNode):
     def _fault(self) -> str:
         if not self._driver.enabled:
             self._estimate.jumped = False
-            return _JUMPED if self._driver.reason == _JUMPED else "not enabled"
+            return JUMPED if self._driver.reason == JUMPED else "not enabled"
         if self._estimate.jumped:
             self._estimate.reset()
-            self._driver.disable(_JUMPED)
+            self._driver.disable(JUMPED)
             self._jumps += 1
-            return _JUMPED
+            return JUMPED
         source = self._plan if self._plan is not None else self._path
         assert source is not None  # noqa: S101  configure has made one of them
         return self._estimate.fault() or source.fault()

@@ -17,7 +17,7 @@ from ebm_mpc_ros.energy.device import choose_device, use_one_thread
 from ebm_mpc_ros.energy.planner import Plan, Planner, PlannerSettings
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
-from ebm_mpc_ros.ros.driver import ARRIVED, Driver
+from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
@@ -180,8 +180,6 @@ class PolicyNode(ManagedNode):
                 self._wake.notify()
             self._thread.join(timeout=5.0)
             self._thread = None
-        if hasattr(self, "_transforms"):
-            self._transforms.close()
 
     def condition(self) -> Condition:
         """Say why there is no plan, or why the robot is stopped."""
@@ -289,7 +287,7 @@ class PolicyNode(ManagedNode):
         assert self._driver is not None  # noqa: S101  only called with one
         if self._estimate.jumped and self._driver.enabled:
             self._estimate.reset()
-            self._driver.disable("the estimate jumped: check it, then enable the robot again")
+            self._driver.disable(JUMPED)
             return
         self._estimate.jumped = False
         if not self._driver.enabled:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ARRIVED = "arrived"
 """The reason for a stop that is none to worry about."""
 
+JUMPED = "the estimate jumped: check it, then enable the robot again"
+"""The reason for which a robot is disabled when its position jumps."""
+
 _AT_REST = (0.0, 0.0)
 _NO_TICK = 0.15
 _BASE_TIMEOUT = 0.2

@@ -119,6 +119,10 @@ class ManagedNode(LifecycleNode):
         """The steady clock in ns."""
         return int(self.steady_clock.now().nanoseconds)
 
+    def at_clean_up(self, action: Callable[[], Any]) -> None:
+        """Call `action` at the next clean-up, the last one added first."""
+        self._entities.append(action)
+
     def listen(
         self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile | int
     ) -> None:

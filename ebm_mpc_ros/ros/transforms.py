@@ -18,12 +18,13 @@ class Transforms:
     """A node's transform listener and broadcaster."""
 
     def __init__(self, node: Any, *, publish: bool) -> None:
-        """Listen to /tf and /tf_static; broadcast if `publish`."""
+        """Listen to /tf and /tf_static until the node's clean-up; broadcast if `publish`."""
         self._buffer = self._listener = self._broadcaster = None
         if tf2_ros is not None:
             self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, node)
             self._broadcaster = tf2_ros.TransformBroadcaster(node) if publish else None
+            node.at_clean_up(self._listener.unregister)
 
     @property
     def broadcasts(self) -> bool:
@@ -50,9 +51,3 @@ class Transforms:
         except tf2_ros.TransformException as error:
             raise UnknownFrameError(f"no transform from {source!r} to {target!r}") from error
         return Transform(vector(found.translation), quaternion(found.rotation))
-
-    def close(self) -> None:
-        """Stop listening."""
-        if self._listener is not None:
-            self._listener.unregister()
-            self._listener = None
