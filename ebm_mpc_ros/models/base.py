@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import array_api_compat
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = Any
 
@@ -16,6 +20,7 @@ CANONICAL_STATES = (
     *("ax", "ay", "az"),
 )
 """robot_localization's fifteen states: pose in the world, twist and acceleration in the body."""
+_ANGLES = ("roll", "pitch", "yaw")
 
 
 # NumPy 2 is an array-API library by itself; NumPy 1 needs the wrapper.
@@ -40,6 +45,9 @@ class Jacobians(NamedTuple):
 class Model(ABC):
     """A robot x' = f(x, u, w), z = h(x, v), with w ~ N(0, Q_w), v ~ N(0, Q_v).
 
+    A robot on a plane needs names, `f` and `jacobians`: the rest is right as it is where every
+    state is a number or a heading and is measured as such.
+
     States are arrays (…, `state_size`); differences of states are error vectors δ
     (…, n = len(`state_names`)), taken by `minus` and applied by `plus`. Covariances, Jacobians
     and gains live in δ. Every function takes any leading batch dimensions and any array library
@@ -54,6 +62,13 @@ class Model(ABC):
     """Names of the coordinates of w."""
     state_size: ClassVar[int]
     """Length of a state array."""
+    additive_noise: ClassVar[bool] = False
+    """Whether W is the identity."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the p coordinates that `h` measures, a subset of `CANONICAL_STATES`."""
+        return self.state_names
 
     @abstractmethod
     def f(self, x: Array, u: Array, dt: Any, w: Array | None = None) -> Array:
@@ -70,48 +85,72 @@ class Model(ABC):
     def jacobians(self, x: Array, u: Array, dt: Any) -> Jacobians:
         """Return A, B and W of `f` at (x, u, w = 0)."""
 
-    @abstractmethod
+    def linearize(self, x: Array, u: Array, dt: Any) -> tuple[Array, Jacobians]:
+        """Return f(x, u, 0) and its Jacobians; a model may share work between them."""
+        return self.f(x, u, dt), self.jacobians(x, u, dt)
+
     def plus(self, x: Array, delta: Array) -> Array:
-        """Return the state that lies δ (…, n) away from `x`."""
+        """Return the state that lies δ (…, n) away from `x`; here x + δ with headings wrapped."""
+        return self._wrapped(x + delta)
 
-    @abstractmethod
     def minus(self, a: Array, b: Array) -> Array:
-        """Return the δ (…, n) for which plus(b, δ) is `a`."""
+        """Return the δ (…, n) for which plus(b, δ) is `a`; here a - b with headings wrapped."""
+        return self._wrapped(a - b)
 
-    @abstractmethod
     def h(self, x: Array, v: Array | None = None) -> Array:
-        """Return the measured state z (…, state_size): `x`, disturbed by noise `v` (…, n)."""
+        """Return z (…, p), the values of `output_names`, attitude as roll, pitch, yaw.
 
-    @abstractmethod
+        Args:
+            x: States (…, state_size).
+            v: Noise (…, p) in the innovation's coordinates; zero where omitted.
+        """
+        return x if v is None else self.plus(x, v)
+
     def H(self, x: Array) -> Array:
-        """Return ∂ innovation(h(x), ·)/∂δ (…, n, n); a sensor's mask selects its rows."""
-
-    def V(self, x: Array) -> Array:
-        """Return ∂h/∂v (…, n, n): noise is given in the coordinates of the innovation."""
+        """Return ∂ innovation(h(x), ·)/∂δ (…, p, n); here identities."""
         return broadcast_eye(x, len(self.state_names))
 
-    @abstractmethod
+    def V(self, x: Array) -> Array:
+        """Return ∂h/∂v (…, p, p): noise is given in the coordinates of the innovation."""
+        return broadcast_eye(x, len(self.output_names))
+
     def innovation(self, z: Array, x: Array) -> Array:
-        """Return z ⊟ h(x) (…, n), a coordinate for each of `state_names`."""
+        """Return z ⊟ h(x) (…, p), a coordinate for each of `output_names`."""
+        return self.minus(z, x)
 
-    def coordinates(self, x: Array) -> Array:
-        """Return the values (…, n) of `state_names`, attitude as roll, pitch, yaw."""
-        return x
+    def state(self, outputs: Array) -> Array:
+        """Return the state (…, state_size) whose h is `outputs` (…, p)."""
+        return outputs
 
-    def observed(self, x: Array, rows: Array, values: Array) -> Array:
-        """Return `x` with its `coordinates` in `rows` (k,) replaced by `values` (…, k)."""
-        xp = array_namespace(x)
-        z = xp.asarray(x, copy=True)
-        z[..., rows] = values
-        return z
+    def residual(self, x: Array, rows: Sequence[int], values: Array) -> Array:
+        """Return the innovation (…, k) of measuring `values` (…, k) of the outputs `rows`."""
+        z = array_namespace(x).asarray(self.h(x), copy=True)
+        z[..., list(rows)] = values
+        return self.innovation(z, x)[..., list(rows)]
 
-    def residual(self, x: Array, rows: Array, values: Array) -> Array:
-        """Return the innovation (…, k) of measuring `values` in the coordinates `rows`."""
-        return self.innovation(self.observed(x, rows, values), x)[..., rows]
+    def residual_jacobian(self, x: Array, rows: Sequence[int]) -> Array:
+        """Return the rows (…, k, n) of H that go with `residual`."""
+        return self.H(x)[..., list(rows), :]
 
-    @abstractmethod
+    def spread(self, x: Array, covariance: Array) -> Array:
+        """Return the covariance (…, p, p) of the outputs for that of δ (…, n, n).
+
+        Attitude is a rotation vector in world axes, as in nav_msgs/Odometry.
+        """
+        H = self.H(x)
+        return H @ covariance @ array_namespace(x).matrix_transpose(H)
+
     def origin(self) -> tuple[float, ...]:
         """Return the state at rest in the origin, `state_size` numbers."""
+        return (0.0,) * self.state_size
+
+    def _wrapped(self, x: Array) -> Array:
+        xp = array_namespace(x)
+        x = xp.asarray(x, copy=True)
+        for i, name in enumerate(self.state_names):
+            if name in _ANGLES:
+                x[..., i] = wrap_angle(x[..., i])
+        return x
 
 
 def broadcast_eye(x: Array, size: int) -> Array:
@@ -132,7 +171,5 @@ def zeros(x: Array, *shape: int) -> Array:
 
 
 def wrap_angle(angle: Array) -> Array:
-    """Return `angle` (rad) in [-pi, pi)."""
-    xp = array_namespace(angle)
-    turn = 2.0 * xp.pi
-    return (angle + xp.pi) % turn - xp.pi
+    """Return `angle` (rad), a float or an array, in [-pi, pi)."""
+    return (angle + math.pi) % (2.0 * math.pi) - math.pi

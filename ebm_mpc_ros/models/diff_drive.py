@@ -9,8 +9,6 @@ from ebm_mpc_ros.models.base import (
     Jacobians,
     Model,
     array_namespace,
-    broadcast_eye,
-    wrap_angle,
     zeros,
 )
 
@@ -79,38 +77,9 @@ class DiffDrive(Model):
             W[..., i, i] = 1.0
         return Jacobians(A, B, W)
 
-    def plus(self, x: Array, delta: Array) -> Array:
-        """Return x + δ with the heading wrapped."""
-        return _wrap_yaw(x + delta)
-
-    def minus(self, a: Array, b: Array) -> Array:
-        """Return a - b with the heading wrapped."""
-        return _wrap_yaw(a - b)
-
-    def h(self, x: Array, v: Array | None = None) -> Array:
-        """Return the state itself, disturbed by `v`."""
-        return x if v is None else self.plus(x, v)
-
-    def H(self, x: Array) -> Array:
-        """Return identities: each state is measured directly."""
-        return broadcast_eye(x, 5)
-
-    def innovation(self, z: Array, x: Array) -> Array:
-        """Return z - x with the heading wrapped."""
-        return self.minus(z, x)
-
-    def origin(self) -> tuple[float, ...]:
-        """Return (0, 0, 0, 0, 0)."""
-        return (0.0,) * 5
-
 
 def _arc(x: Array, u: Array, dt: Any) -> tuple[Array, Array, Array]:
     """Return the path length, the turn and the heading half-way (m, rad, rad)."""
     step = (x[..., 3] + 0.5 * dt * u[..., 0]) * dt
     turn = (x[..., 4] + 0.5 * dt * u[..., 1]) * dt
     return step, turn, x[..., 2] + 0.5 * turn
-
-
-def _wrap_yaw(x: Array) -> Array:
-    xp = array_namespace(x)
-    return xp.concat([x[..., :2], wrap_angle(x[..., 2:3]), x[..., 3:]], axis=-1)

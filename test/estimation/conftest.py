@@ -32,24 +32,6 @@ class Linear(Model):
         A, B = self.matrices(dt)
         return Jacobians(A, B, np.eye(4))
 
-    def plus(self, x, delta):
-        return x + delta
-
-    def minus(self, a, b):
-        return a - b
-
-    def h(self, x, v=None):
-        return x if v is None else x + v
-
-    def H(self, x):
-        return np.eye(4)
-
-    def innovation(self, z, x):
-        return z - x
-
-    def origin(self):
-        return (0.0,) * 4
-
 
 @pytest.fixture
 def linear():

@@ -87,8 +87,36 @@ def test_H_is_the_derivative_of_the_innovation_in_the_state(model, library):
 
 def test_V_is_the_derivative_of_the_measurement_in_its_noise(model, library):
     x, _ = random_states(model, library)
-    expected = numerical(lambda v: model.innovation(model.h(x, v), x), len(model.state_names), x)
+    expected = numerical(lambda v: model.innovation(model.h(x, v), x), len(model.output_names), x)
     close(model.V(x), expected)
+
+
+def test_outputs_make_a_state_and_back(model, library):
+    x, _ = random_states(model, library)
+    outputs = model.h(x)
+    close(model.h(model.state(outputs)), outputs)
+    close(model.minus(model.state(outputs), x), 0.0 * x[..., : len(model.state_names)])
+
+
+@pytest.mark.parametrize("rows", [(0,), (3, 4), (4, 2, 0)])
+def test_partial_measurements_are_rows_of_the_whole(model, library, rows):
+    x, _ = random_states(model, library)
+    z = model.h(x)
+    z[..., list(rows)] = z[..., list(rows)] + 0.2
+    close(model.residual(x, rows, z[..., list(rows)]), model.innovation(z, x)[..., list(rows)])
+    close(model.residual_jacobian(x, rows), model.H(x)[..., list(rows), :])
+    one = model.residual(x[1, 2], rows, z[1, 2][..., list(rows)])
+    close(one, model.innovation(z, x)[1, 2][..., list(rows)])
+    close(model.residual_jacobian(x[1, 2], rows), model.H(x)[1, 2][..., list(rows), :])
+
+
+def test_linearising_gives_f_and_its_jacobians(model, library):
+    x, u = random_states(model, library)
+    for a, b in ((x, u), (x[1, 2], u[1, 2])):
+        following, jacobians = model.linearize(a, b, 0.1)
+        close(following, model.f(a, b, 0.1))
+        for ours, theirs in zip(jacobians, model.jacobians(a, b, 0.1), strict=True):
+            close(ours, theirs)
 
 
 def test_minus_undoes_plus(model, library):
