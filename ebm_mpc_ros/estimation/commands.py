@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ebm_mpc_ros.estimation.time import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+
+class Command(NamedTuple):
+    """A velocity command (6,), linear (m/s) and angular (rad/s), and its stamp (ns)."""
+
+    stamp: int
+    twist: Vector
 
 
 class CommandHistory:
-    """Velocity commands (v, ω) by stamp; u is their rate of change.
+    """Velocity commands by stamp; the input u is their rate of change.
 
     A command sent at t[k] asks for the change cmd[k] - cmd[k-1] within one period of the sender,
     so u = (cmd[k] - cmd[k-1]) / (t[k] - t[k-1]) over that long after t[k], and zero afterwards.
@@ -26,44 +37,49 @@ class CommandHistory:
         """Remember `memory` seconds; commands further apart than `longest_period` give no u."""
         self._longest_period = int(longest_period * 1e9)
         self._memory = int(memory * 1e9)
-        self._stamps: list[int] = []
-        self._ends: list[int] = []
-        self._inputs: list[tuple[float, float]] = []
-        self._last: tuple[int, float, float] | None = None
+        self._commands: list[Command] = []
 
-    def add(self, stamp: int, speed: float, yaw_rate: float) -> None:
-        """Add a command at `stamp` (ns), m/s and rad/s; one not newer than the last is ignored."""
-        if self._last is not None:
-            before, last_speed, last_rate = self._last
-            period = stamp - before
-            if period <= 0:
-                return
-            if period <= self._longest_period:
-                dt = seconds(period)
-                self._stamps.append(stamp)
-                self._ends.append(stamp + period)
-                self._inputs.append(((speed - last_speed) / dt, (yaw_rate - last_rate) / dt))
-        self._last = (stamp, speed, yaw_rate)
-        if self._stamps and stamp - self._stamps[0] > self._memory:
-            old = bisect_right(self._stamps, stamp - self._memory)
-            del self._stamps[:old], self._ends[:old], self._inputs[:old]
+    def __len__(self) -> int:
+        """Return how many commands are remembered."""
+        return len(self._commands)
+
+    def add(self, stamp: int, twist: Sequence[float] | Vector) -> None:
+        """Add a command (6,) at `stamp` (ns); one not newer than the last is ignored."""
+        if self._commands and stamp <= self._commands[-1].stamp:
+            return
+        self._commands.append(Command(stamp, np.array(twist, dtype=float)))
+        if stamp - self._commands[0].stamp > self._memory:
+            old = bisect_right(self._commands, stamp - self._memory, key=_stamp)
+            # What came before the window is still in force at its beginning.
+            del self._commands[: max(0, old - 2)]
 
     def clear(self) -> None:
         """Forget all commands."""
-        self._stamps.clear()
-        self._ends.clear()
-        self._inputs.clear()
-        self._last = None
+        self._commands.clear()
 
-    def average(self, start: int, end: int) -> NDArray[np.float64]:
-        """Return the mean input (2,) between two stamps (ns): m/s², rad/s²."""
-        mean = np.zeros(2)
+    def latest(self, stamp: int) -> Command | None:
+        """Return the last command at or before `stamp` (ns)."""
+        k = bisect_right(self._commands, stamp, key=_stamp)
+        return self._commands[k - 1] if k else None
+
+    def average(self, start: int, end: int) -> Vector:
+        """Return the mean rate of change (6,) between two stamps (ns): m/s², rad/s²."""
+        mean = np.zeros(6)
+        commands = self._commands
         if end <= start:
             return mean
-        for i in range(bisect_right(self._stamps, start - self._longest_period), len(self._stamps)):
-            if self._stamps[i] >= end:
+        first = bisect_right(commands, start - self._longest_period, key=_stamp)
+        for k in range(max(1, first), len(commands)):
+            stamp, twist = commands[k]
+            if stamp >= end:
                 break
-            overlap = min(end, self._ends[i]) - max(start, self._stamps[i])
-            if overlap > 0:
-                mean += np.asarray(self._inputs[i]) * (overlap / (end - start))
+            period = stamp - commands[k - 1].stamp
+            overlap = min(end, stamp + period) - max(start, stamp)
+            if period <= self._longest_period and overlap > 0:
+                change = (twist - commands[k - 1].twist) / seconds(period)
+                mean += change * (overlap / (end - start))
         return mean
+
+
+def _stamp(command: Command) -> int:
+    return command.stamp

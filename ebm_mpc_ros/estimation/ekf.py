@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 if TYPE_CHECKING:
+    from ebm_mpc_ros.estimation.terms import Term
     from ebm_mpc_ros.models import Model
 
 Vector = NDArray[np.float64]
@@ -28,23 +29,25 @@ class Belief(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """Values of some of a model's coordinates at one instant.
+    """Values of some of a model's outputs at one instant.
 
     Attributes:
         stamp: Time of validity, ns.
         source: The input it came from, for reports.
-        rows: Indices (k,) into the model's `state_names`.
-        values: Measured coordinates (k,), attitude as roll, pitch, yaw; SI units.
+        rows: Indices (k,) into the model's `output_names`.
+        values: Measured outputs (k,), attitude as roll, pitch, yaw; SI units.
         covariance: Covariance (k, k) of the innovation's noise, V Q_v Vᵀ.
         threshold: Mahalanobis distance beyond which it is rejected, in sigmas.
+        terms: What it measures beside the outputs.
     """
 
     stamp: int
     source: str
-    rows: NDArray[np.intp]
+    rows: tuple[int, ...]
     values: Vector
     covariance: Matrix
     threshold: float = np.inf
+    terms: tuple[Term, ...] = ()
 
 
 class Update(NamedTuple):
@@ -67,9 +70,15 @@ def predict(model: Model, belief: Belief, u: Vector, dt: float, noise_density: M
         dt: Step, s.
         noise_density: Q_w (q, q) per second.
     """
-    A, _, W = model.jacobians(belief.state, u, dt)
-    spread = A @ belief.covariance @ A.T + W @ (noise_density * dt) @ W.T
-    return Belief(model.f(belief.state, u, dt), 0.5 * (spread + spread.T))
+    x, (A, _, W) = model.linearize(belief.state, u, dt)
+    noise = noise_density * dt
+    if not model.additive_noise:
+        noise = W.dot(noise).dot(W.T)
+    P = A.dot(belief.covariance).dot(A.T)
+    P += noise
+    P += P.T
+    P *= 0.5
+    return Belief(x, P)
 
 
 def update(model: Model, belief: Belief, measurement: Measurement) -> Update:
@@ -79,19 +88,21 @@ def update(model: Model, belief: Belief, measurement: Measurement) -> Update:
     beyond its threshold, or with an S that is not positive definite, leaves the belief as it was.
     """
     x, P = belief
-    rows = measurement.rows
-    H = model.H(x)[rows]
-    innovation = model.residual(x, rows, measurement.values)
-    HP = H @ P
-    S = HP @ H.T + measurement.covariance
+    innovation = model.residual(x, measurement.rows, measurement.values)
+    H = model.residual_jacobian(x, measurement.rows)
+    if measurement.terms:
+        H, outputs = H.copy(), model.h(x)
+        for term in measurement.terms:
+            term.add(model, x, outputs, innovation, H)
+    HP = H.dot(P)
+    S = HP.dot(H.T) + measurement.covariance
     L, failed = dpotrf(S, lower=1)
     if failed:
         return Update(belief, innovation, S, np.inf, accepted=False)
-    white, _ = dtrtrs(L, np.concatenate((innovation[:, None], HP), axis=1), lower=1)
-    nu, Y = white[:, 0], white[:, 1:]
-    nis = float(nu @ nu)
-    if not (nis <= measurement.threshold**2 and nis < np.inf):
+    nu = dtrtrs(L, innovation, lower=1)[0]
+    nis = float(nu.dot(nu))
+    if not (nis <= measurement.threshold * measurement.threshold and nis < np.inf):
         return Update(belief, innovation, S, nis, accepted=False)
-    covariance = P - Y.T @ Y
-    after = Belief(model.plus(x, nu @ Y), 0.5 * (covariance + covariance.T))
+    Y = dtrtrs(L, HP, lower=1)[0]
+    after = Belief(model.plus(x, nu.dot(Y)), P - Y.T.dot(Y))
     return Update(after, innovation, S, nis, accepted=True)

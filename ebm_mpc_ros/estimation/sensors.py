@@ -1,10 +1,12 @@
-"""From what a sensor says in its own frame to a measurement of the robot's coordinates.
+"""How an input is fused: masks, thresholds, and what a covariance must be.
 
-Masks, frames and the meaning of covariances are robot_localization's.
+Masks, frames and the meaning of covariances are robot_localization's: a mask selects axes of the
+sensor, and the robot's coordinates that these have a part in are fused.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,15 +14,22 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf
 
 from ebm_mpc_ros.estimation.ekf import Matrix, Measurement, Vector
-from ebm_mpc_ros.models import CANONICAL_STATES, rotation
+from ebm_mpc_ros.estimation.terms import Linear, Term
+from ebm_mpc_ros.models import CANONICAL_STATES
 
 if TYPE_CHECKING:
-    from ebm_mpc_ros.estimation.frames import Transform
+    from collections.abc import Sequence
+
     from ebm_mpc_ros.models import Model
 
 STANDARD_GRAVITY = 9.80665
-_POSE, _TWIST, _ACCELERATION = range(6), range(6, 12), range(12, 15)
+PLANAR_ZEROS = ("z", "roll", "pitch", "vz", "vroll", "vpitch", "az")
+"""What two_d_mode holds at zero."""
+_STATES = len(CANONICAL_STATES)
+# Below this a rotated axis has no part in another: rounding of right angles.
+_NO_PART = 1e-6
 _ROUNDING = 1e-12
+_PLANAR_VARIANCE = 1e-6
 
 
 class BadMeasurementError(ValueError):
@@ -33,11 +42,14 @@ class SensorSettings:
 
     Attributes:
         name: The input, odom0 or imu1, say.
-        model: The robot; coordinates that it lacks are left out of the mask.
-        mask: Fifteen booleans in the order of `CANONICAL_STATES`.
+        model: The robot; outputs that it lacks are left out.
+        mask: Fifteen booleans in the order of `CANONICAL_STATES`, in the sensor's axes.
         pose_threshold: Rejection of pose measurements, sigmas.
         twist_threshold: Rejection of twist measurements, sigmas.
         acceleration_threshold: Rejection of accelerations, sigmas.
+        differential: Fuse the rate of change of poses.
+        relative: Fuse poses as seen from the first.
+        planar: Leave out what two_d_mode holds at zero.
         remove_gravity: Whether an IMU's acceleration contains gravity, which is then removed.
         gravity: m/s².
         default_variance: Variances (15,) that replace a message's zeros; None where there are none.
@@ -49,6 +61,9 @@ class SensorSettings:
     pose_threshold: float = np.inf
     twist_threshold: float = np.inf
     acceleration_threshold: float = np.inf
+    differential: bool = False
+    relative: bool = False
+    planar: bool = False
     remove_gravity: bool = False
     gravity: float = STANDARD_GRAVITY
     default_variance: Vector | None = None
@@ -60,184 +75,141 @@ class SensorSettings:
             ValueError: The mask or the variances haven't fifteen entries, or a number is out of
                 range.
         """
-        states = len(CANONICAL_STATES)
-        if len(self.mask) != states:
-            raise ValueError(f"{self.name}_config has {len(self.mask)} entries: must have {states}")
+        if len(self.mask) != _STATES:
+            raise ValueError(
+                f"{self.name}_config has {len(self.mask)} entries: must have {_STATES}"
+            )
         for of in ("pose_threshold", "twist_threshold", "acceleration_threshold"):
             if not getattr(self, of) > 0.0:
                 raise ValueError(f"{self.name} {of} = {getattr(self, of)}: must be above 0")
         if not 0.0 <= self.gravity < np.inf:
             raise ValueError(f"gravity = {self.gravity}: must be finite, at least 0")
         variance = self.default_variance
-        if variance is not None and not (variance.shape == (states,) and (variance >= 0.0).all()):
-            raise ValueError(f"{self.name}_variance must be {states} numbers, at least 0")
+        if variance is not None and not (variance.shape == (_STATES,) and (variance >= 0.0).all()):
+            raise ValueError(f"{self.name}_variance must be {_STATES} numbers, at least 0")
 
-    def selected(self, canonical: range) -> list[int]:
-        """Return the canonical indices in that range that are masked in and that the model has."""
-        known = self.model.state_names
-        return [i for i in canonical if self.mask[i] and CANONICAL_STATES[i] in known]
+    def takes(self, canonical: range) -> bool:
+        """Return whether the mask takes any of that range."""
+        return any(self.mask[i] for i in canonical)
+
+    def outputs(self, canonical: Sequence[int]) -> list[int]:
+        """Return those canonical indices that the model has and that aren't held at zero."""
+        names = self.model.output_names
+        return [
+            i
+            for i in canonical
+            if CANONICAL_STATES[i] in names
+            and not (self.planar and CANONICAL_STATES[i] in PLANAR_ZEROS)
+        ]
+
+    def rows(self, canonical: Sequence[int]) -> tuple[int, ...]:
+        """Return the model's output rows of canonical indices."""
+        return tuple(self.model.output_names.index(CANONICAL_STATES[i]) for i in canonical)
 
 
-def pose(
-    sensor: SensorSettings,
-    stamp: int,
-    position: Vector,
-    quaternion: Vector,
-    covariance: Matrix,
-    frame: Transform,
-) -> Measurement | None:
-    """Return the measurement of a pose (3,), (4,), covariance (6, 6), given in `frame`.
+class Projection:
+    """From the axes of a sensor to the fused coordinates: z = M values, R = M C Mᵀ.
 
-    `frame` is the pose of the message's frame in the world. None where the mask takes nothing.
+    Entries of values and covariance that M has no use for are never looked at.
+    """
+
+    def __init__(
+        self,
+        sensor: SensorSettings,
+        first: int,
+        rotation: Matrix,
+        *,
+        mask_rotation: Matrix | None = None,
+        shift: int = 0,
+    ) -> None:
+        """Select by the mask.
+
+        Args:
+            sensor: Its mask and model.
+            first: Canonical index of the part's first axis.
+            rotation: Rotation of the part's axes (d, d) into the world's or base_link's.
+            mask_rotation: Rotation of the mask where it is another.
+            shift: From the masked coordinates to the fused ones: 6 from a pose to its rate.
+        """
+        rotation = np.where(np.abs(rotation) < _ROUNDING, 0.0, rotation)
+        size = len(rotation)
+        by = rotation if mask_rotation is None else mask_rotation
+        masked = by * np.array(sensor.mask[first : first + size], dtype=float)
+        touched = np.flatnonzero(np.linalg.norm(masked, axis=1) >= _NO_PART)
+        self.canonical = sensor.outputs([first + shift + int(i) for i in touched])
+        self.axes = [i - first - shift for i in self.canonical]
+        self.rows = sensor.rows(self.canonical)
+        full = rotation[self.axes]
+        self._used = np.flatnonzero(full.any(axis=0))
+        self._block = np.ix_(self._used, self._used)
+        self.matrix = full
+        self._M = np.ascontiguousarray(full[:, self._used])
+        self._sensor = sensor
+        self._seen = b""
+        self._spread = np.zeros((0, 0))
+
+    def values(self, values: Vector) -> Vector:
+        """Return M v.
+
+        Raises:
+            BadMeasurementError: An entry in use is not finite.
+        """
+        z: Vector = self._M.dot(values[self._used])
+        if not math.isfinite(float(z.sum())):
+            raise BadMeasurementError("values not finite")
+        return z
+
+    def covariance(self, covariance: Matrix) -> Matrix:
+        """Return M C Mᵀ, with the input's own variances where the message has zeros.
+
+        Raises:
+            BadMeasurementError: It is not finite, not symmetric or not positive definite.
+        """
+        seen = covariance.tobytes()
+        if seen != self._seen:
+            self._spread = self._checked(covariance[self._block])
+            self._seen = seen
+        return self._spread
+
+    def _checked(self, covariance: Matrix) -> Matrix:
+        if not np.isfinite(covariance).all():
+            raise BadMeasurementError("covariance not finite")
+        if np.abs(covariance - covariance.T).max() > 1e-6 * np.abs(covariance).max():
+            raise BadMeasurementError("covariance not symmetric")
+        return checked_covariance(self._sensor, self.canonical, self._M @ covariance @ self._M.T)
+
+
+def checked_covariance(sensor: SensorSettings, canonical: list[int], R: Matrix) -> Matrix:
+    """Return R (k, k) with the input's own variances where it has zeros.
 
     Raises:
-        BadMeasurementError: Values are not finite, or the covariance or quaternion is impossible.
+        BadMeasurementError: It is not positive definite.
     """
-    wanted = sensor.selected(_POSE)
-    if not wanted:
-        return None
-    R = _matrix(frame)
-    values = np.empty(6)
-    places = [i for i in wanted if i < 3]
-    if places:
-        values[places] = _product(R[places], position) + frame.translation[places]
-    if len(places) < len(wanted):
-        values[3:] = rotation.to_rpy(rotation.multiply(frame.quaternion, unit(quaternion)))
-    spread = _propagated(_of_both(R)[wanted], covariance)
-    return _measurement(sensor, stamp, wanted, values[wanted], spread, sensor.pose_threshold)
-
-
-def twist(
-    sensor: SensorSettings,
-    stamp: int,
-    linear: Vector,
-    angular: Vector,
-    covariance: Matrix,
-    mounting: Transform,
-) -> Measurement | None:
-    """Return the measurement of a twist (3,), (3,), covariance (6, 6), in the sensor's frame.
-
-    `mounting` is the pose of the sensor in base_link, whose lever arm r adds r × ω to the velocity.
-
-    Raises:
-        BadMeasurementError: Values are not finite or the covariance is impossible.
-    """
-    wanted = sensor.selected(_TWIST)
-    if not wanted:
-        return None
-    rows = [i - 6 for i in wanted]
-    blocks = _of_both(_matrix(mounting))
-    spread = _propagated(blocks[rows], covariance)
-    blocks[:3, 3:] = rotation.skew(mounting.translation) @ blocks[3:, 3:]
-    values = _product(blocks[rows], np.concatenate((linear, angular)))
-    return _measurement(sensor, stamp, wanted, values, spread, sensor.twist_threshold)
-
-
-def orientation(
-    sensor: SensorSettings,
-    stamp: int,
-    quaternion: Vector,
-    covariance: Matrix,
-    mounting: Transform,
-) -> Measurement | None:
-    """Return the measurement of an IMU's orientation (4,), covariance (3, 3).
-
-    The robot's attitude is the sensor's, composed with the inverse of its mounting.
-
-    Raises:
-        BadMeasurementError: Values are not finite, or the covariance or quaternion is impossible.
-    """
-    wanted = sensor.selected(_POSE[3:])
-    if not wanted:
-        return None
-    rows = [i - 3 for i in wanted]
-    attitude = rotation.multiply(unit(quaternion), rotation.conjugate(mounting.quaternion))
-    values = np.array(rotation.to_rpy(attitude))[rows]
-    spread = _propagated(_matrix(mounting)[rows], covariance)
-    return _measurement(sensor, stamp, wanted, values, spread, sensor.pose_threshold)
-
-
-def acceleration(
-    sensor: SensorSettings,
-    stamp: int,
-    specific_force: Vector,
-    covariance: Matrix,
-    mounting: Transform,
-    attitude: Vector,
-) -> Measurement | None:
-    """Return the measurement of an accelerometer (3,), covariance (3, 3), in the sensor's frame.
-
-    `attitude` is the quaternion of base_link in the world, for the gravity to remove.
-
-    Raises:
-        BadMeasurementError: Values are not finite or the covariance is impossible.
-    """
-    wanted = sensor.selected(_ACCELERATION)
-    if not wanted:
-        return None
-    rows = [i - 12 for i in wanted]
-    R = _matrix(mounting)[rows]
-    values = _product(R, specific_force)
-    if sensor.remove_gravity:
-        values -= rotation.matrix(attitude)[2, rows] * sensor.gravity
-    spread = _propagated(R, covariance)
-    return _measurement(sensor, stamp, wanted, values, spread, sensor.acceleration_threshold)
-
-
-def _measurement(
-    sensor: SensorSettings,
-    stamp: int,
-    wanted: list[int],
-    values: Vector,
-    R: Matrix,
-    threshold: float,
-) -> Measurement:
-    unknown = np.flatnonzero(np.diagonal(R) == 0.0)
+    unknown = np.flatnonzero(R.diagonal() == 0.0)
     if unknown.size:
         if sensor.default_variance is None:
-            name = CANONICAL_STATES[wanted[unknown[0]]]
+            name = CANONICAL_STATES[canonical[unknown[0]]]
             raise BadMeasurementError(f"variance of {name} is 0 and {sensor.name}_variance not set")
-        R[unknown, unknown] = sensor.default_variance[np.asarray(wanted)[unknown]]
-    if np.abs(R - R.T).max() > 1e-6 * np.abs(R).max():
-        raise BadMeasurementError("covariance not symmetric")
+        R = R.copy()
+        R[unknown, unknown] = sensor.default_variance[np.asarray(canonical)[unknown]]
     if dpotrf(R, lower=1)[1]:
         raise BadMeasurementError("covariance not positive definite")
-    known = sensor.model.state_names
-    rows = np.array([known.index(CANONICAL_STATES[i]) for i in wanted], dtype=np.intp)
-    return Measurement(stamp, sensor.name, rows, values, R, threshold)
-
-
-def _matrix(frame: Transform) -> Matrix:
-    """Return the frame's rotation matrix with exact zeros where its axes are at right angles."""
-    R = frame.matrix
-    R[np.abs(R) < _ROUNDING] = 0.0
     return R
 
 
-def _of_both(R: Matrix) -> Matrix:
-    """Return the matrix (6, 6) that turns two vectors by `R`."""
-    blocks = np.zeros((6, 6))
-    blocks[:3, :3] = blocks[3:, 3:] = R
-    return blocks
+def bias_term(sensor: SensorSettings, names: Sequence[str], projection: Projection) -> list[Term]:
+    """Return the term of biases `names` (3) in the sensor's axes, where the model has them."""
+    outputs = sensor.model.output_names
+    if not all(name in outputs for name in names):
+        return []
+    return [Linear(tuple(outputs.index(name) for name in names), projection.matrix[:, -3:])]
 
 
-def _product(M: Matrix, values: Vector) -> Vector:
-    """Return M v, without a look at the entries of v that M has no use for."""
-    used = M.any(axis=0)
-    values = values[used]
-    if not np.isfinite(values).all():
-        raise BadMeasurementError("values not finite")
-    return M[:, used] @ values
-
-
-def _propagated(M: Matrix, covariance: Matrix) -> Matrix:
-    """Return M C Mᵀ, without a look at the entries of C that M has no use for."""
-    used = np.flatnonzero(M.any(axis=0))
-    covariance = covariance[used[:, None], used]
-    if not np.isfinite(covariance).all():
-        raise BadMeasurementError("covariance not finite")
-    M = M[:, used]
-    return M @ covariance @ M.T
+def planar_constraint(model: Model, stamp: int) -> Measurement:
+    """Return the measurement of zeros that two_d_mode fuses with every message."""
+    rows = tuple(i for i, name in enumerate(model.output_names) if name in PLANAR_ZEROS)
+    k = len(rows)
+    return Measurement(stamp, "two_d_mode", rows, np.zeros(k), np.eye(k) * _PLANAR_VARIANCE)
 
 
 def unit(quaternion: Vector) -> Vector:
@@ -246,8 +218,8 @@ def unit(quaternion: Vector) -> Vector:
     Raises:
         BadMeasurementError: It is not finite, or too far from unit length to be a rotation.
     """
-    norm = float(np.linalg.norm(quaternion))
-    if not np.isfinite(norm):
+    norm = math.sqrt(float(quaternion.dot(quaternion)))
+    if not math.isfinite(norm):
         raise BadMeasurementError("quaternion not finite")
     if abs(norm - 1.0) > 0.1:
         raise BadMeasurementError("quaternion not of unit length")

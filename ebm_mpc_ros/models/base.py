@@ -54,16 +54,18 @@ class Model(ABC):
     that follows the array API standard. Units are SI: m, rad, s.
     """
 
-    state_names: ClassVar[tuple[str, ...]]
+    state_names: tuple[str, ...]
     """Names of the error coordinates, a subset of `CANONICAL_STATES`."""
-    input_names: ClassVar[tuple[str, ...]]
+    input_names: tuple[str, ...]
     """Names of the inputs: accelerations."""
-    noise_names: ClassVar[tuple[str, ...]]
+    noise_names: tuple[str, ...]
     """Names of the coordinates of w."""
-    state_size: ClassVar[int]
+    state_size: int
     """Length of a state array."""
-    additive_noise: ClassVar[bool] = False
+    additive_noise: bool = False
     """Whether W is the identity."""
+    option_names: ClassVar[tuple[str, ...]] = ()
+    """Names of the numbers that the constructor takes by keyword."""
 
     @property
     def output_names(self) -> tuple[str, ...]:

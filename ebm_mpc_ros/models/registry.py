@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
+from ebm_mpc_ros.models.ackermann import Ackermann
 from ebm_mpc_ros.models.base import Model
 from ebm_mpc_ros.models.diff_drive import DiffDrive
+from ebm_mpc_ros.models.omni import Omni
 from ebm_mpc_ros.models.rigid_body import RigidBody
 
-_MODELS: dict[str, type[Model]] = {"diff_drive": DiffDrive, "rigid_body": RigidBody}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MODELS: dict[str, type[Model]] = {
+    "ackermann": Ackermann,
+    "diff_drive": DiffDrive,
+    "omni": Omni,
+    "rigid_body": RigidBody,
+}
 
 
 class ModelNotFoundError(ValueError):
     """No model goes by that name."""
 
 
-def load_model(name: str) -> Model:
+def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
     """Return the model of a short name or of `module:Class`.
+
+    Args:
+        name: The model's name.
+        options: Values by name, of which the model takes its `option_names`.
 
     Raises:
         ModelNotFoundError: The name is unknown, or its module or class can't be loaded.
+        ValueError: An option's value is none that the model allows.
     """
-    if name in _MODELS:
-        return _MODELS[name]()
+    found = _MODELS[name] if name in _MODELS else _imported(name)
+    values = options or {}
+    return found(**{option: values[option] for option in found.option_names if option in values})
+
+
+def _imported(name: str) -> type[Model]:
     module_name, _, class_name = name.partition(":")
     if not class_name:
         known = ", ".join(_MODELS)
@@ -33,4 +53,4 @@ def load_model(name: str) -> Model:
         raise ModelNotFoundError(f"model {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise ModelNotFoundError(f"model {name!r} is not a subclass of {Model.__qualname__}")
-    return found()
+    return found

@@ -35,8 +35,7 @@ class EstimateInput:
         self.state: NDArray[np.float64] | None = None
         self._node, self._model = node, model
         self._frame, self._child, self._timeout = frame, child, timeout
-        self._index = [CANONICAL_STATES.index(name) for name in model.state_names]
-        self._rows = np.arange(len(self._index))
+        self._index = [CANONICAL_STATES.index(name) for name in model.output_names]
         self._arrival = 0
         self._place = np.zeros(2)
         self.jumped = False
@@ -95,8 +94,7 @@ class EstimateInput:
             moved = float(np.linalg.norm(values[:2] - self._place))
             self.jumped |= moved > _JUMP + _JUMP_SPEED * gap
         self._place = values[:2]
-        origin = np.asarray(self._model.origin(), dtype=float)
-        self.state = self._model.observed(origin, self._rows, values[self._index])
+        self.state = np.asarray(self._model.state(values[self._index]))
         self.stamp = stamp
         self._arrival = self._node.steady_now
 

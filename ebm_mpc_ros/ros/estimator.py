@@ -1,9 +1,14 @@
-"""Messages in, estimates out: what ekf_node and the offline replay share. No rclpy here."""
+"""Messages in, estimates out: what ekf_node and the offline replay share. No rclpy here.
+
+Everything that happens to an `Estimator` is a call of one of its methods with the time at which it
+happens; the same calls in the same order give the same bits.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +16,8 @@ from numpy.typing import NDArray
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.estimation import sensors
-from ebm_mpc_ros.estimation.filter import Estimate, Filter
+from ebm_mpc_ros.estimation.ekf import Belief
+from ebm_mpc_ros.estimation.filter import Filter, Observer
 from ebm_mpc_ros.estimation.frames import (
     IDENTITY,
     StaticTransforms,
@@ -19,28 +25,44 @@ from ebm_mpc_ros.estimation.frames import (
     UnknownFrameError,
     bare,
 )
+from ebm_mpc_ros.estimation.poses import PosePart
 from ebm_mpc_ros.estimation.rest import GyroBias, RestDetector
-from ebm_mpc_ros.estimation.time import seconds
+from ebm_mpc_ros.estimation.time import nanoseconds, seconds
 from ebm_mpc_ros.models import CANONICAL_STATES, rotation
 from ebm_mpc_ros.ros.conversion import quaternion, square, stamp_of, vector
-from ebm_mpc_ros.ros.estimator_parameters import (
-    estimator_parameters,
+from ebm_mpc_ros.ros.estimator_parameters import estimator_parameters, input_kind
+from ebm_mpc_ros.ros.estimator_settings import (
+    datum,
+    estimated_model,
     filter_settings,
+    idle_inputs,
     input_names,
     sensor_settings,
     static_transforms,
 )
+from ebm_mpc_ros.ros.inputs import (
+    Frames,
+    ImuInput,
+    Input,
+    NavSatInput,
+    OdomInput,
+    PoseInput,
+    TwistInput,
+)
 from ebm_mpc_ros.ros.parameters import read
 
 if TYPE_CHECKING:
-    from ebm_mpc_ros.estimation.ekf import Measurement
+    from ebm_mpc_ros.estimation.history import Estimate
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-Lookup = Callable[[str, str], Transform]
+Lookup = Callable[[str, str, int], Transform]
 
+_STATES = len(CANONICAL_STATES)
 _ABSENT_VARIANCE = 1e-6
-_NO_DATA = -1.0
+_STEP_BACK = nanoseconds(0.5)
+_MOST_WAITING = 100
+_REMEMBERED_STAMPS = 64
 
 
 class Odometry(NamedTuple):
@@ -55,6 +77,15 @@ class Odometry(NamedTuple):
     twist_covariance: Matrix
 
 
+class Acceleration(NamedTuple):
+    """An estimate as geometry_msgs/AccelWithCovarianceStamped has it, in the body."""
+
+    stamp: int
+    linear: Vector
+    angular: Vector
+    covariance: Matrix
+
+
 @dataclass(slots=True)
 class InputState:
     """What an input has sent so far."""
@@ -62,6 +93,7 @@ class InputState:
     received: int = 0
     last_usable: int | None = None
     last_problem: str = ""
+    stamps: deque[int] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STAMPS))
 
 
 class Estimator:
@@ -70,77 +102,199 @@ class Estimator:
     A message that can't be used is dropped and counted in `filter.dropped`, by input and reason.
     """
 
-    def __init__(self, values: Mapping[str, Any], lookup: Lookup | None = None) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        lookup: Lookup | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         """Take the values of `estimator_parameters` and, where tf2 is there, its lookup.
 
         Raises:
             UserError: A value is not allowed, or no input is configured.
         """
-        self.values = values
-        self.filter = Filter(filter_settings(values))
-        self.model = self.filter.settings.model
+        self.model = estimated_model(values)
+        self.filter = Filter(filter_settings(values, self.model), observer)
         self.transforms: StaticTransforms = static_transforms(values["static_transforms"])
-        self.sensors = {
-            name: sensor_settings(values, name, self.model) for name in input_names(values)
-        }
-        if not self.sensors:
-            raise UserError("no input: set odom0 or imu0 to a topic and its _config to a mask")
-        self.inputs = {name: InputState() for name in self.sensors}
-        self.topics = {name: str(values[name]) for name in self.sensors}
         self.world_frame = bare(values["world_frame"] or values["odom_frame"])
         self.base_frame = bare(values["base_link_frame"])
-        self._index = [CANONICAL_STATES.index(name) for name in self.model.state_names]
+        self.child_frame = bare(values["base_link_frame_output"] or self.base_frame)
+        self.enabled = not values["disabled_at_startup"]
+        self.processing = True
+        self.time_jumps = 0
+        self.stamp_problems: dict[str, str] = {}
+        """What was wrong with stamps, by robot_localization's keys; the reader clears it."""
         self._lookup = lookup
+        self._frames = Frames(self.world_frame, self.base_frame, self._transform)
         self._started: int | None = None
+        self._last_time = 0
         self._rest = RestDetector()
-        self._gyro_biases = {
-            name: GyroBias() for name in self.sensors if values.get(f"{name}_calibrate_at_rest")
-        }
+        self._datum = [place] if (place := datum(values["datum"])) else []
+        self._waiting: deque[tuple[int, str, Any, int]] = deque(maxlen=_MOST_WAITING)
+        self._published: int | None = None
+        self._last_rates: tuple[int, Vector] | None = None
+        # Where each output lies among the canonical fifteen.
+        self._index = [
+            CANONICAL_STATES.index(name)
+            for name in self.model.output_names
+            if name in CANONICAL_STATES
+        ]
+        self._biases: dict[str, GyroBias] = {}
+        self.values: Mapping[str, Any] = {}
+        self.inputs: dict[str, Input] = {}
+        self._take(values)
+        self.states = {name: InputState() for name in self.inputs}
 
     @classmethod
-    def from_parameters(cls, given: Mapping[str, Any]) -> tuple[Estimator, list[str]]:
+    def from_parameters(
+        cls, given: Mapping[str, Any], observer: Observer | None = None
+    ) -> tuple[Estimator, list[str]]:
         """Return an estimator for given parameters, and the names among them that it doesn't know.
 
         Raises:
             UserError: A value is not allowed.
         """
         values, unknown = read(estimator_parameters(given), given)
-        return cls(values), unknown
+        return cls(values, observer=observer), unknown
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The topic of each input."""
+        return {name: str(self.values[name]) for name in self.inputs}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know although it works."""
+        found = idle_inputs(self.values)
+        for name, source in self.inputs.items():
+            if isinstance(source, NavSatInput) and source.warning:
+                found.append(f"{name} ({self.values[name]}): {source.warning}")
+        return found
+
+    def change(self, values: Mapping[str, Any]) -> Callable[[], None]:
+        """Check other values of the parameters that may change; what is returned applies them.
+
+        Raises:
+            UserError: A value is not allowed.
+        """
+        settings = filter_settings(values, self.model)
+        if not input_names(values):
+            raise UserError("no input would be left: a _config must select something")
+
+        def apply() -> None:
+            self.filter.change(settings)
+            self._take(values)
+            for name in self.inputs:
+                self.states.setdefault(name, InputState())
+
+        return apply
 
     def receive(self, name: str, message: Any, now: int) -> None:
         """Queue what the message of input `name` measures; `now` (ns) is its time of arrival."""
-        state = self.inputs[name]
-        state.received += 1
-        try:
-            for measurement in self._measurements(name, message):
-                if self.filter.put(measurement, now):
-                    state.last_usable, state.last_problem = measurement.stamp, ""
-                else:
-                    state.last_problem = "stamp out of range"
-        except (UnknownFrameError, ValueError) as error:
-            self._drop(name, str(error))
+        if not self.enabled or name not in self.inputs:
+            return
+        self.states[name].received += 1
+        self._receive(name, message, now, waits_until=now + self._transform_timeout)
 
     def command(self, message: Any, now: int) -> None:
         """Note a cmd_vel that arrived at `now` (ns): a TwistStamped, or a Twist without stamp."""
         stamped = hasattr(message, "twist")
         twist = message.twist if stamped else message
+        if stamped and bare(message.header.frame_id) not in ("", self.base_frame):
+            self.filter.dropped["cmd_vel", f"not in {self.base_frame}"] += 1
+            return
         stamp = (stamp_of(message) if stamped else 0) or now
-        if self.filter.command(stamp, twist.linear.x, twist.angular.z, now):
-            self._rest.note(stamp, twist.linear.x, twist.angular.z)
+        linear, angular = twist.linear, twist.angular
+        command = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
+        if self.filter.command(stamp, command, now):
+            self._rest.note(stamp, *command)
 
     def advance(self, now: int) -> Estimate | None:
         """Fuse what is due at `now` (ns); None before the first measurement."""
+        if now < self._last_time - _STEP_BACK and self.values["reset_on_time_jump"]:
+            self.time_jumps += 1
+            self.reset()
+        self._last_time = now
+        if not self.enabled:
+            return None
         if self._started is None:
             self._started = now
+        for _ in range(len(self._waiting)):
+            deadline, name, message, arrived = self._waiting.popleft()
+            self._receive(name, message, arrived, waits_until=deadline if now < deadline else 0)
+        if not self.processing:
+            self.filter.hold(now)
         return self.filter.advance(now)
+
+    def to_publish(self, now: int) -> Odometry | None:
+        """Advance to `now` (ns) and return the estimate if it is to be published."""
+        estimate = self.advance(now)
+        if estimate is None or self.held_back(now):
+            return None
+        again = self._published is not None and estimate.stamp <= self._published
+        if again and not self.values["permit_corrected_publication"]:
+            return None
+        self._published = estimate.stamp
+        return self.odometry(estimate)
 
     def reset(self) -> None:
         """Start over."""
         self.filter.reset()
         self._rest = RestDetector()
-        self._started = None
-        for name in self.inputs:
-            self.inputs[name] = InputState()
+        self._started = self._published = self._last_rates = None
+        self._waiting.clear()
+        for source in self.inputs.values():
+            source.reset()
+        self.states = {name: InputState() for name in self.inputs}
+
+    def enable(self) -> None:
+        """Begin, where disabled_at_startup."""
+        self.enabled = True
+
+    def toggle(self, *, on: bool) -> bool:
+        """Process measurements, or hold the estimate as it is; returns whether that is a change."""
+        changed, self.processing = self.processing != on, on
+        return changed
+
+    def set_pose(self, message: Any, now: int) -> str:
+        """Go on from the pose of a PoseWithCovarianceStamped, at rest; messages before it are old.
+
+        Returns:
+            Why it can't be used, and nothing where it was.
+        """
+        everything = (True,) * 6 + (False,) * 9
+        sensor = sensors.SensorSettings(
+            name="set_pose",
+            model=self.model,
+            mask=everything,
+            default_variance=np.full(_STATES, _ABSENT_VARIANCE),
+        )
+        try:
+            found = PosePart(sensor).measurement(
+                stamp_of(message),
+                vector(message.pose.pose.position),
+                quaternion(message.pose.pose.orientation),
+                square(message.pose.covariance, 6),
+                self._transform(self.world_frame, message.header.frame_id, stamp_of(message)),
+            )
+        except (UnknownFrameError, ValueError) as error:
+            self.filter.dropped["set_pose", str(error)] += 1
+            return str(error)
+        if found is None:
+            return "the model has no pose"
+        outputs = np.zeros(len(self.model.output_names))
+        outputs[list(found.rows)] = found.values
+        names = self.model.state_names
+        P = np.eye(len(names)) * _ABSENT_VARIANCE
+        rows = [names.index(self.model.output_names[row]) for row in found.rows]
+        P[np.ix_(rows, rows)] = found.covariance
+        self._waiting.clear()
+        for source in self.inputs.values():
+            source.reset()
+        belief = Belief(np.asarray(self.model.state(outputs)), P)
+        self.filter.restart(now, belief, not_before=found.stamp)
+        self._published = None
+        return ""
 
     def held_back(self, now: int) -> list[str]:
         """Return why the estimate is not to be used at `now` (ns); empty where it is.
@@ -150,7 +304,7 @@ class Estimator:
         """
         measuring = [
             f"{name} ({self.topics[name]}): measuring its gyro's bias at rest"
-            for name, bias in self._gyro_biases.items()
+            for name, bias in self._biases.items()
             if not (bias.known or self._rest.moving)
         ]
         return self.silent_inputs(now) + measuring
@@ -161,7 +315,8 @@ class Estimator:
         if not limit or self._started is None:
             return []
         silent = []
-        for name, state in self.inputs.items():
+        for name in self.inputs:
+            state = self.states[name]
             since = self._started if state.last_usable is None else state.last_usable
             age = seconds(now - since)
             if age > limit:
@@ -173,124 +328,129 @@ class Estimator:
 
     def odometry(self, estimate: Estimate) -> Odometry:
         """Return the estimate in the terms of nav_msgs/Odometry; coordinates not held are 0."""
-        values = self._canonical(self.model.coordinates(estimate.belief.state))
-        covariance = np.diag(np.full(len(CANONICAL_STATES), _ABSENT_VARIANCE))
-        covariance[np.ix_(self._index, self._index)] = estimate.belief.covariance
+        values, covariance = self._canonical(estimate)
+        attitude = np.asarray(rotation.from_rpy(*values[3:6]))
         return Odometry(
             estimate.stamp,
             values[:3],
-            _attitude(values),
+            attitude,
             covariance[:6, :6],
             values[6:9],
             values[9:12],
             covariance[6:12, 6:12],
         )
 
-    def _canonical(self, coordinates: Vector) -> Vector:
-        values = np.zeros(len(CANONICAL_STATES))
-        values[self._index] = coordinates
-        return values
+    def acceleration(self, estimate: Estimate) -> Acceleration:
+        """Return the estimate's acceleration, the angular one since the last time it was asked."""
+        values, P = self._canonical(estimate)
+        rates, angular = values[9:12], np.zeros(3)
+        covariance = np.zeros((6, 6))
+        covariance[:3, :3] = P[12:15, 12:15]
+        if self._last_rates is not None and estimate.stamp > self._last_rates[0]:
+            dt = seconds(estimate.stamp - self._last_rates[0])
+            angular = (rates - self._last_rates[1]) / dt
+            covariance[3:, 3:] = 2.0 * P[9:12, 9:12] / dt**2
+        self._last_rates = estimate.stamp, rates
+        return Acceleration(estimate.stamp, values[12:15], angular, covariance)
+
+    def _take(self, values: Mapping[str, Any]) -> None:
+        """Build the inputs from the values."""
+        self.values = values
+        self._transform_timeout = nanoseconds(values["transform_timeout"])
+        self.inputs = {name: self._input(name) for name in input_names(values)}
+        if not self.inputs:
+            idle = "; ".join(idle_inputs(values))
+            raise UserError(
+                f"no input: {idle or 'set odom0 or imu0 to a topic and its _config to a mask'}"
+            )
+
+    def _input(self, name: str) -> Input:
+        sensor = sensor_settings(self.values, name, self.model)
+        kind = input_kind(name)
+        if kind == "odom":
+            use_child = self.values[f"{name}_pose_use_child_frame"]
+            return OdomInput(sensor, self._frames, self._rest_detector, use_child=use_child)
+        if kind == "pose":
+            return PoseInput(sensor, self._frames)
+        if kind == "twist":
+            return TwistInput(sensor, self._frames, self._rest_detector)
+        if kind == "navsat":
+            return NavSatInput(sensor, self._frames, self._datum)
+        if self.values[f"{name}_calibrate_at_rest"]:
+            self._biases.setdefault(name, GyroBias())
+        return ImuInput(sensor, self._frames, self._rest_detector, self._biases.get(name))
+
+    def _rest_detector(self) -> RestDetector:
+        return self._rest
+
+    def _receive(self, name: str, message: Any, now: int, *, waits_until: int) -> None:
+        state, source = self.states[name], self.inputs[name]
+        try:
+            stamp = self._usable_stamp(name, message, now)
+            found = [m for m in source.measurements(stamp, message) if m is not None]
+        except UnknownFrameError as error:
+            if waits_until > now:
+                self._waiting.append((waits_until, name, message, now))
+                return
+            self._drop(name, str(error))
+            return
+        except ValueError as error:
+            self._drop(name, str(error))
+            return
+        if self.values["two_d_mode"] and found:
+            found.append(sensors.planar_constraint(self.model, stamp))
+        for measurement in found:
+            self.filter.put(measurement)
+        state.stamps.append(stamp)
+        state.last_usable, state.last_problem = stamp, ""
+
+    def _usable_stamp(self, name: str, message: Any, now: int) -> int:
+        """Return the message's stamp (ns).
+
+        Raises:
+            BadMeasurementError: It is none, out of range, repeated or out of order.
+        """
+        state, stamp = self.states[name], stamp_of(message)
+        problem = self.filter.stamp_problem(stamp, now) if stamp else "stamp is 0"
+        parts: tuple[str, ...] = ("",)
+        if not problem and state.stamps:
+            if stamp in state.stamps:
+                problem = "stamp repeated"
+            elif stamp < state.stamps[-1] and not self._takes_late(name):
+                problem = "stamp before the previous message's"
+                parts = tuple(self.inputs[name].parts)
+        if problem:
+            for part in parts:
+                key = f"{name}_{part}_timestamp" if part else f"{name}_timestamp"
+                self.stamp_problems[key] = f"{problem}: {seconds(stamp):.9f}"
+            raise sensors.BadMeasurementError(problem)
+        return stamp
+
+    def _takes_late(self, name: str) -> bool:
+        """Return whether a message may be older than the one before it."""
+        in_order = self.values.get(f"{name}_differential") or self.values.get(f"{name}_relative")
+        return bool(self.filter.settings.history) and not in_order
 
     def _drop(self, name: str, reason: str) -> None:
         self.filter.dropped[name, reason] += 1
-        self.inputs[name].last_problem = reason
+        self.states[name].last_problem = reason
 
-    def _transform(self, target: str, source: str) -> Transform:
-        source = source or target
+    def _transform(self, target: str, source: str, stamp: int) -> Transform:
+        source = bare(source) or target
+        if source == target:
+            return IDENTITY
         try:
             return self.transforms.lookup(target, source)
         except UnknownFrameError:
             if self._lookup is None:
                 raise
-            return self._lookup(target, source)
+            return self._lookup(target, source, stamp)
 
-    def _measurements(self, name: str, message: Any) -> list[Measurement]:
-        stamp = stamp_of(message)
-        if stamp == 0:
-            raise sensors.BadMeasurementError("stamp is 0")
-        parse = self._odometry_parts if name.startswith("odom") else self._imu_parts
-        return [part for part in parse(self.sensors[name], stamp, message) if part is not None]
-
-    def _odometry_parts(
-        self, sensor: sensors.SensorSettings, stamp: int, message: Any
-    ) -> list[Measurement | None]:
-        parts: list[Measurement | None] = []
-        if sensor.selected(range(6)):
-            pose = message.pose.pose
-            parts.append(
-                sensors.pose(
-                    sensor,
-                    stamp,
-                    vector(pose.position),
-                    quaternion(pose.orientation),
-                    square(message.pose.covariance, 6),
-                    self._transform(self.world_frame, message.header.frame_id),
-                )
-            )
-        if sensor.selected(range(6, 12)):
-            linear = vector(message.twist.twist.linear)
-            angular = vector(message.twist.twist.angular)
-            self._rest.note(stamp, *linear, *angular)
-            parts.append(
-                sensors.twist(
-                    sensor,
-                    stamp,
-                    linear,
-                    angular,
-                    square(message.twist.covariance, 6),
-                    self._transform(self.base_frame, message.child_frame_id),
-                )
-            )
-        return parts
-
-    def _imu_parts(
-        self, sensor: sensors.SensorSettings, stamp: int, message: Any
-    ) -> list[Measurement | None]:
-        mounting = self._transform(self.base_frame, message.header.frame_id)
-        parts: list[Measurement | None] = []
-        oriented = message.orientation_covariance[0] != _NO_DATA
-        if oriented:
-            covariance = square(message.orientation_covariance, 3)
-            attitude = quaternion(message.orientation)
-            parts.append(sensors.orientation(sensor, stamp, attitude, covariance, mounting))
-        if message.angular_velocity_covariance[0] != _NO_DATA:
-            full = np.zeros((6, 6))
-            full[3:, 3:] = square(message.angular_velocity_covariance, 3)
-            rate = vector(message.angular_velocity)
-            if sensor.name in self._gyro_biases:
-                at_rest = self._rest.at_rest(stamp)
-                rate = self._gyro_biases[sensor.name].corrected(rate, at_rest=at_rest)
-            angular_only = Transform(IDENTITY.translation, mounting.quaternion)
-            parts.append(sensors.twist(sensor, stamp, np.zeros(3), rate, full, angular_only))
-        if message.linear_acceleration_covariance[0] != _NO_DATA and sensor.selected(range(12, 15)):
-            level = IDENTITY.quaternion
-            if sensor.remove_gravity:
-                level = self._level(message, mounting) if oriented else self._estimated_level()
-            parts.append(
-                sensors.acceleration(
-                    sensor,
-                    stamp,
-                    vector(message.linear_acceleration),
-                    square(message.linear_acceleration_covariance, 3),
-                    mounting,
-                    level,
-                )
-            )
-        return parts
-
-    @staticmethod
-    def _level(message: Any, mounting: Transform) -> Vector:
-        """Return base_link's attitude as the IMU's orientation has it."""
-        back = rotation.conjugate(mounting.quaternion)
-        return np.asarray(rotation.multiply(sensors.unit(quaternion(message.orientation)), back))
-
-    def _estimated_level(self) -> Vector:
-        """Return base_link's attitude as the filter has it, before its start as configured."""
-        estimate = self.filter.estimate
-        if estimate is None:
-            return _attitude(self._canonical(self.filter.settings.initial_state))
-        return _attitude(self._canonical(self.model.coordinates(estimate.belief.state)))
-
-
-def _attitude(canonical: Vector) -> Vector:
-    return np.asarray(rotation.from_rpy(canonical[3], canonical[4], canonical[5]))
+    def _canonical(self, estimate: Estimate) -> tuple[Vector, Matrix]:
+        """Return the fifteen values and their covariance; what the model lacks is 0."""
+        x, P = estimate.belief
+        values, covariance = np.zeros(_STATES), np.diag(np.full(_STATES, _ABSENT_VARIANCE))
+        k = len(self._index)
+        values[self._index] = self.model.h(x)[:k]
+        covariance[np.ix_(self._index, self._index)] = self.model.spread(x, P)[:k, :k]
+        return values, covariance

@@ -5,40 +5,64 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ebm_mpc_ros.errors import UserError
-from ebm_mpc_ros.estimation.filter import FilterSettings
-from ebm_mpc_ros.estimation.frames import StaticTransforms, parse_transform
-from ebm_mpc_ros.estimation.sensors import STANDARD_GRAVITY, SensorSettings
-from ebm_mpc_ros.models import CANONICAL_STATES, Model, load_model
-from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.estimation.sensors import STANDARD_GRAVITY
+from ebm_mpc_ros.models import CANONICAL_STATES
+from ebm_mpc_ros.ros.parameters import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
-_STATES = len(CANONICAL_STATES)
-_NO_THRESHOLD = 1e9
+STATES = len(CANONICAL_STATES)
+_TWIST = 6
+_NO_THRESHOLD = 1e300
 _PROCESS_NOISE = [
     *(0.05, 0.05, 0.06, 0.03, 0.03, 0.06),
     *(0.025, 0.025, 0.04, 0.01, 0.01, 0.02),
     *(0.01, 0.01, 0.015),
 ]
-_FIELDS = {
-    "process_noise": "process_noise_covariance",
-    "initial_covariance": "initial_estimate_covariance",
-}
-_NOT_OF_AN_IMU = ("x", "y", "z", "vx", "vy", "vz")
-_INPUT = re.compile(r"(odom|imu)\d+")
+INPUT = re.compile(r"(odom|pose|twist|imu|navsat)\d+")
 
-_FIXED = (
+
+def _bool(name: str, description: str, *, default: bool = False, **more: Any) -> Parameter:
+    return Parameter(name=name, kind="bool", default=default, description=description, **more)
+
+
+def _seconds(name: str, default: float, description: str, **more: Any) -> Parameter:
+    return Parameter(
+        name=name, kind="float", default=default, unit="s", description=description, **more
+    )
+
+
+def _frame(name: str, default: str, description: str) -> Parameter:
+    return Parameter(name=name, kind="str", default=default, description=description)
+
+
+def _six(name: str, description: str) -> Parameter:
+    return Parameter(
+        name=name,
+        kind="floats",
+        default=[],
+        lengths=(0, _TWIST),
+        minimum=0.0,
+        description=description,
+        live=True,
+    )
+
+
+_GENERAL = (
     Parameter(
         name="model",
         kind="str",
         default="rigid_body",
-        description="The robot's model: diff_drive, rigid_body or module:Class.",
+        description="The robot's model: rigid_body, diff_drive, ackermann, omni or module:Class.",
+    ),
+    Parameter(
+        name="wheelbase",
+        kind="float",
+        default=0.5,
+        above=0.0,
+        unit="m",
+        description="Distance between the axles of model ackermann.",
     ),
     Parameter(
         name="frequency",
@@ -49,107 +73,94 @@ _FIXED = (
         unit="Hz",
         description="Rate at which measurements are fused and the estimate is published.",
     ),
-    Parameter(
-        name="sensor_timeout",
-        kind="float",
-        default=0.0,
+    _seconds(
+        "sensor_timeout",
+        0.0,
+        "Predict without measurements after this long; 0 for one period.",
         minimum=0.0,
-        unit="s",
-        description="Predict without measurements after this long; 0 for one period.",
+        live=True,
     ),
-    Parameter(
-        name="input_timeout",
-        kind="float",
-        default=0.0,
+    _seconds(
+        "input_timeout",
+        0.0,
+        "An input silent for longer holds the estimate back; 0 for never.",
         minimum=0.0,
-        unit="s",
-        description="An input silent for longer holds the estimate back; 0 for never.",
+        live=True,
     ),
-    Parameter(
-        name="predict_to_current_time",
-        kind="bool",
-        default=False,
-        description="Predict the estimate to the time of publication.",
+    _bool(
+        "predict_to_current_time",
+        "Predict the estimate to the time of publication.",
+        live=True,
     ),
-    Parameter(
-        name="use_control",
-        kind="bool",
-        default=True,
-        description="Predict with the acceleration in cmd_vel where the model takes it.",
+    _bool(
+        "two_d_mode",
+        "Hold z, roll, pitch and their rates at zero. A planar model needs no holding.",
     ),
-    Parameter(
-        name="enable_stamped_cmd_vel",
-        kind="bool",
-        default=True,
-        description="cmd_vel is a TwistStamped; false for Twist.",
+    _bool("smooth_lagged_data", "Put late measurements in their place and fuse anew from there."),
+    _seconds("history_length", 0.0, "How late they may be; the sign is ignored."),
+    _bool(
+        "permit_corrected_publication",
+        "Publish again at a stamp already published, after a late measurement.",
+        live=True,
     ),
-    Parameter(
-        name="reset_on_time_jump",
-        kind="bool",
-        default=True,
-        description="Start over when the clock jumps back.",
+    _bool("disabled_at_startup", "Do nothing until the service enable is called."),
+    _bool("reset_on_time_jump", "Start over when the clock jumps back.", default=True),
+    _seconds("past_limit", 2.0, "A message stamped further back is dropped.", above=0.0, live=True),
+    _seconds(
+        "future_limit", 0.5, "A message stamped further ahead is dropped.", above=0.0, live=True
     ),
-    Parameter(
-        name="past_limit",
-        kind="float",
-        default=2.0,
-        above=0.0,
-        unit="s",
-        description="A message stamped further back is dropped.",
-    ),
-    Parameter(
-        name="future_limit",
-        kind="float",
-        default=0.5,
-        above=0.0,
-        unit="s",
-        description="A message stamped further ahead is dropped.",
-    ),
-    Parameter(name="map_frame", kind="str", default="map", description="Name of the map frame."),
-    Parameter(name="odom_frame", kind="str", default="odom", description="Name of the odom frame."),
-    Parameter(
-        name="base_link_frame",
-        kind="str",
-        default="base_link",
-        description="Name of the robot's own frame.",
-    ),
-    Parameter(
-        name="world_frame",
-        kind="str",
-        default="",
-        description="Frame of the estimated pose; empty for odom_frame.",
-    ),
+)
+
+_FRAMES = (
+    _frame("map_frame", "map", "Name of the map frame."),
+    _frame("odom_frame", "odom", "Name of the odom frame."),
+    _frame("base_link_frame", "base_link", "Name of the robot's own frame."),
+    _frame("base_link_frame_output", "", "Its name in what is published; empty for the same."),
+    _frame("world_frame", "", "Frame of the estimated pose; empty for odom_frame."),
     Parameter(
         name="static_transforms",
         kind="strs",
         default=[],
         description="Sensor mountings, each 'PARENT CHILD X Y Z ROLL PITCH YAW' (m, rad).",
     ),
-    Parameter(
-        name="publish_tf",
-        kind="bool",
+    _bool(
+        "publish_tf",
+        "Send odom -> base_link, or map -> odom where world_frame is map_frame, with tf2_ros.",
         default=True,
-        description="Send odom -> base_link where tf2_ros is installed.",
     ),
+    _bool("publish_acceleration", "Publish accel/filtered."),
+    _seconds("transform_time_offset", 0.0, "Added to the stamps of sent transforms."),
+    _seconds(
+        "transform_timeout", 0.0, "How long a message may wait for its transform.", minimum=0.0
+    ),
+)
+
+_NOISE = (
     Parameter(
         name="process_noise_covariance",
         kind="floats",
         default=_PROCESS_NOISE,
-        lengths=(_STATES, _STATES**2),
-        description="Process noise per second, 15 x 15 or its diagonal.",
+        lengths=(STATES, STATES**2),
+        description="Process noise per second, 15 x 15 or its diagonal; steering takes vyaw's.",
+        live=True,
+    ),
+    _bool(
+        "dynamic_process_noise_covariance",
+        "Scale the process noise of the pose by the speed: none at rest.",
+        live=True,
     ),
     Parameter(
         name="initial_estimate_covariance",
         kind="floats",
-        default=[1e-9] * _STATES,
-        lengths=(_STATES, _STATES**2),
+        default=[1e-9] * STATES,
+        lengths=(STATES, STATES**2),
         description="Covariance before the first measurement, 15 x 15 or its diagonal.",
     ),
     Parameter(
         name="initial_state",
         kind="floats",
-        default=[0.0] * _STATES,
-        lengths=(_STATES,),
+        default=[0.0] * STATES,
+        lengths=(STATES,),
         description="State before the first measurement.",
     ),
     Parameter(
@@ -159,6 +170,50 @@ _FIXED = (
         minimum=0.0,
         unit="m/s^2",
         description="Gravity removed from accelerations.",
+        live=True,
+    ),
+    Parameter(
+        name="datum",
+        kind="floats",
+        default=[],
+        lengths=(0, 3),
+        description="Latitude, longitude (deg), altitude (m) of the world frame's origin, which "
+        "navsatN needs; empty for the first fix.",
+    ),
+)
+
+_CONTROL = (
+    _bool("use_control", "Predict with the accelerations that cmd_vel asks for."),
+    _bool(
+        "stamped_control", "cmd_vel is a TwistStamped where control_config is used; else a Twist."
+    ),
+    _bool(
+        "enable_stamped_cmd_vel",
+        "cmd_vel is a TwistStamped where the model has inputs; false for Twist.",
+        default=True,
+    ),
+    Parameter(
+        name="control_config",
+        kind="bools",
+        default=[],
+        lengths=(0, _TWIST),
+        description="Which of vx vy vz vroll vpitch vyaw rigid_body takes from cmd_vel.",
+        live=True,
+    ),
+    _seconds("control_timeout", 0.0, "An older command counts as zero.", minimum=0.0, live=True),
+    _six("acceleration_limits", "Of the response to cmd_vel, m/s^2 and rad/s^2; empty for 1."),
+    _six("acceleration_gains", "Acceleration per error of velocity, 1/s; empty for 1."),
+    _six("deceleration_limits", "As acceleration_limits, which stand in for them."),
+    _six("deceleration_gains", "As acceleration_gains, which stand in for them."),
+)
+
+_OTHER = (
+    Parameter(
+        name="event_log",
+        kind="str",
+        default="",
+        description="New bag folder for every message and tick as they come, to be replayed to "
+        "the bit; empty for none.",
     ),
     Parameter(
         name="filter_type",
@@ -167,35 +222,40 @@ _FIXED = (
         choices=("ekf",),
         description="The filter; only ekf.",
     ),
-    Parameter(
-        name="two_d_mode",
-        kind="bool",
-        default=False,
-        choices=(False,),
-        description="Only false: a planar robot takes a planar model, such as diff_drive.",
-    ),
     *(
-        Parameter(name=name, kind="bool", default=False, description="Accepted, without effect.")
+        _bool(name, "Accepted, without effect.")
         for name in ("clear_params", "print_diagnostics", "debug")
     ),
-    Parameter(
-        name="debug_out_file", kind="str", default="", description="Accepted, without effect."
+    *(
+        Parameter(name=name, kind="str", default="", description="Accepted, without effect.")
+        for name in ("debug_out_file", "tf_prefix")
     ),
     *(
-        Parameter(name=name, kind="float", default=0.0, choices=(0.0,), description="Only 0.")
-        for name in ("transform_time_offset", "transform_timeout")
+        Parameter(name=name, kind="float", default=0.0, description="Accepted, without effect.")
+        for name in ("alpha", "kappa", "beta")
     ),
 )
 
+_FIXED = (*_GENERAL, *_FRAMES, *_NOISE, *_CONTROL, *_OTHER)
+
 
 def estimator_parameters(given: Iterable[str]) -> tuple[Parameter, ...]:
-    """Return the table for the names that a user gave: a block for each odomN and imuN in it."""
-    inputs = sorted({name for name in given if _INPUT.fullmatch(name)})
+    """Return the table for the names that a user gave: a block for each odomN, imuN … in it."""
+    inputs = sorted({name for name in given if INPUT.fullmatch(name)})
     return (*_FIXED, *(row for name in inputs for row in input_parameters(name)))
+
+
+def input_kind(name: str) -> str:
+    """Return odom, pose, twist, imu or navsat, which an input's name begins with."""
+    return name.rstrip("0123456789")
 
 
 def input_parameters(name: str) -> tuple[Parameter, ...]:
     """Return the parameters of the input `name`, such as odom0."""
+    kind = input_kind(name)
+
+    def flag(of: str, description: str, *, live: bool = True) -> Parameter:
+        return _bool(f"{name}_{of}", description, live=live)
 
     def threshold(of: str, what: str) -> Parameter:
         return Parameter(
@@ -205,15 +265,7 @@ def input_parameters(name: str) -> tuple[Parameter, ...]:
             above=0.0,
             unit="sigma",
             description=f"Mahalanobis distance beyond which {what} are rejected.",
-        )
-
-    def only_false(of: str) -> Parameter:
-        return Parameter(
-            name=f"{name}_{of}",
-            kind="bool",
-            default=False,
-            choices=(False,),
-            description="Only false.",
+            live=True,
         )
 
     common = (
@@ -221,9 +273,10 @@ def input_parameters(name: str) -> tuple[Parameter, ...]:
         Parameter(
             name=f"{name}_config",
             kind="bools",
-            default=[False] * _STATES,
-            lengths=(_STATES,),
-            description="Which of the fifteen states it measures; an imu's others are ignored.",
+            default=[kind == "navsat" and i < 3 for i in range(STATES)],
+            lengths=(STATES,),
+            description="Which of the fifteen states it measures, in the axes of the sensor.",
+            live=True,
         ),
         Parameter(
             name=f"{name}_queue_size",
@@ -236,140 +289,67 @@ def input_parameters(name: str) -> tuple[Parameter, ...]:
             name=f"{name}_variance",
             kind="floats",
             default=[],
-            lengths=(0, _STATES),
+            lengths=(0, STATES),
             minimum=0.0,
             description="Fifteen variances for those that its messages give as 0.",
+            live=True,
         ),
-        Parameter(
-            name=f"{name}_nodelay",
-            kind="bool",
-            default=False,
-            description="Accepted, without effect.",
-        ),
-        only_false("differential"),
-        only_false("relative"),
-        threshold("pose_", "poses"),
-        threshold("twist_", "twists"),
+        _bool(f"{name}_nodelay", "Accepted, without effect."),
     )
-    if name.startswith("odom"):
-        return common
+    pose_modes = (
+        flag("differential", "Fuse the rate of change of its poses.", live=False),
+        flag("relative", "Fuse its poses as seen from the first.", live=False),
+    )
+    if kind == "odom":
+        return (
+            *common,
+            *pose_modes,
+            flag("pose_use_child_frame", "Its pose is that of child_frame_id, not base_link."),
+            threshold("pose_", "poses"),
+            threshold("twist_", "twists"),
+        )
+    if kind == "pose":
+        return (*common, *pose_modes, threshold("", "poses"))
+    if kind == "twist":
+        return (*common, threshold("", "twists"))
+    if kind == "navsat":
+        return (*common, threshold("", "fixes"))
     return (
         *common,
+        *pose_modes,
+        threshold("pose_", "orientations"),
+        threshold("twist_", "angular velocities"),
         threshold("linear_acceleration_", "accelerations"),
-        Parameter(
-            name=f"{name}_calibrate_at_rest",
-            kind="bool",
-            default=False,
-            description="Measure its gyro's bias while odometry and commands are 0, and remove it.",
+        flag(
+            "remove_gravitational_acceleration",
+            "Its accelerations contain gravity, which is removed.",
         ),
-        Parameter(
-            name=f"{name}_remove_gravitational_acceleration",
-            kind="bool",
-            default=False,
-            description="Remove gravity from its accelerations.",
+        flag(
+            "calibrate_at_rest",
+            "Measure its gyro's bias while the robot stands; no estimate until it is known.",
+            live=False,
+        ),
+        *(
+            row
+            for of, unit in (("gyro", "rad/s"), ("accelerometer", "m/s^2"))
+            for row in _bias_parameters(name, of, unit)
         ),
     )
 
 
-def input_names(values: Mapping[str, Any]) -> list[str]:
-    """Return the inputs among a table's values, those with a topic."""
-    return [name for name in values if _INPUT.fullmatch(name) and values[name]]
-
-
-def robot_model(name: str) -> Model:
-    """Return the model of that name.
-
-    Raises:
-        ParameterError: There is none.
-    """
-    try:
-        return load_model(name)
-    except ValueError as error:
-        raise ParameterError(f"parameter model = {name}: {error}") from error
-
-
-def filter_settings(values: Mapping[str, Any]) -> FilterSettings:
-    """Return the core's settings for a table's values.
-
-    Raises:
-        ParameterError: A covariance is none.
-    """
-    model = robot_model(values["model"])
-    try:
-        return FilterSettings(
-            model=model,
-            process_noise=_covariance(values["process_noise_covariance"], model.noise_names),
-            initial_covariance=_covariance(
-                values["initial_estimate_covariance"], model.state_names
-            ),
-            initial_state=np.asarray(values["initial_state"])[_indices(model.state_names)],
-            sensor_timeout=values["sensor_timeout"] or 1.0 / values["frequency"],
-            predict_to_current_time=values["predict_to_current_time"],
-            use_control=values["use_control"],
-            future_limit=values["future_limit"],
-            past_limit=values["past_limit"],
+def _bias_parameters(name: str, of: str, unit: str) -> tuple[Parameter, ...]:
+    def number(suffix: str, default: float, unit: str, description: str) -> Parameter:
+        return Parameter(
+            name=f"{name}_{of}_bias_{suffix}",
+            kind="float",
+            default=default,
+            minimum=0.0,
+            unit=unit,
+            description=description,
         )
-    except ValueError as error:
-        field, _, problem = str(error).partition(" ")
-        raise ParameterError(f"parameter {_FIELDS.get(field, field)} {problem}") from error
 
-
-def sensor_settings(values: Mapping[str, Any], name: str, model: Model) -> SensorSettings:
-    """Return the core's settings of the input `name`.
-
-    Raises:
-        ParameterError: The mask takes nothing that the input measures and the model has.
-    """
-    variance = values[f"{name}_variance"]
-    settings = SensorSettings(
-        name=name,
-        model=model,
-        mask=_mask(name, values[f"{name}_config"]),
-        pose_threshold=values[f"{name}_pose_rejection_threshold"],
-        twist_threshold=values[f"{name}_twist_rejection_threshold"],
-        acceleration_threshold=values.get(
-            f"{name}_linear_acceleration_rejection_threshold", np.inf
-        ),
-        remove_gravity=values.get(f"{name}_remove_gravitational_acceleration", False),
-        gravity=values["gravitational_acceleration"],
-        default_variance=np.asarray(variance) if variance else None,
+    return (
+        _bool(f"{name}_estimate_{of}_bias", f"Estimate the bias of its {of} as states."),
+        number("sigma", 0.05 if of == "gyro" else 0.2, unit, "Standard deviation at the start."),
+        number("noise", 1e-8 if of == "gyro" else 1e-6, f"({unit})^2/s", "Its wander."),
     )
-    if not settings.selected(range(_STATES)):
-        known = ", ".join(model.state_names)
-        raise ParameterError(
-            f"parameter {name}_config: must select a state that the input measures and "
-            f"the model has, which are {known}"
-        )
-    return settings
-
-
-def _mask(name: str, chosen: Iterable[bool]) -> tuple[bool, ...]:
-    """Return the mask without what the kind of input can't measure."""
-    absent = _NOT_OF_AN_IMU if name.startswith("imu") else ()
-    return tuple(
-        on and state not in absent for on, state in zip(chosen, CANONICAL_STATES, strict=True)
-    )
-
-
-def static_transforms(texts: Iterable[str]) -> StaticTransforms:
-    """Return the transforms of the parameter static_transforms.
-
-    Raises:
-        UserError: A text is not of the form.
-    """
-    try:
-        return StaticTransforms(parse_transform(text) for text in texts)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
-def _indices(names: Iterable[str]) -> list[int]:
-    return [CANONICAL_STATES.index(name) for name in names]
-
-
-def _covariance(numbers: list[float], names: Iterable[str]) -> NDArray[np.float64]:
-    """Return the rows and columns of `names` of a canonical covariance or its diagonal."""
-    full = np.asarray(numbers, dtype=float)
-    full = np.diag(full) if full.size == _STATES else full.reshape(_STATES, _STATES)
-    chosen = _indices(names)
-    return full[np.ix_(chosen, chosen)]

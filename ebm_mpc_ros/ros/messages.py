@@ -6,7 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, PoseStamped, Quaternion, TwistStamped, Vector3
+from geometry_msgs.msg import (
+    AccelWithCovarianceStamped,
+    Point,
+    PoseStamped,
+    Quaternion,
+    TwistStamped,
+    Vector3,
+)
 from nav_msgs.msg import Odometry as OdometryMessage
 from nav_msgs.msg import Path
 
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ebm_mpc_ros.ros.estimator import Odometry
+    from ebm_mpc_ros.ros.estimator import Acceleration, Odometry
 
     Numbers = Sequence[float] | NDArray[np.float64]
 
@@ -58,6 +65,17 @@ def to_odometry(odometry: Odometry, frame: str, child: str) -> OdometryMessage:
     message.twist.twist.linear = to_vector(odometry.linear)
     message.twist.twist.angular = to_vector(odometry.angular)
     message.twist.covariance = odometry.twist_covariance.ravel()
+    return message
+
+
+def to_acceleration(acceleration: Acceleration, frame: str) -> AccelWithCovarianceStamped:
+    """Return an estimated acceleration as geometry_msgs/AccelWithCovarianceStamped."""
+    message = AccelWithCovarianceStamped()
+    message.header.frame_id = frame
+    message.header.stamp = to_time(acceleration.stamp)
+    message.accel.accel.linear = to_vector(acceleration.linear)
+    message.accel.accel.angular = to_vector(acceleration.angular)
+    message.accel.covariance = acceleration.covariance.ravel()
     return message
 
 

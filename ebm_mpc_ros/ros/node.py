@@ -19,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.executor import NodeExecutor
-from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read
+from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,10 +50,10 @@ _LONGEST_WAIT = 0.1
 class ManagedNode(LifecycleNode):
     """A lifecycle node with a parameter table, gated callbacks and diagnostics.
 
-    Subclasses implement `table`, `configure`, `activate`, `deactivate`, `condition` and `figures`.
-    What a user can mend is raised as `UserError` from `configure`, and stops it with one line in
-    the log. Subscriptions and timers made by `listen` and `every` only call while the node is
-    active, and are gone after a clean-up.
+    Subclasses implement `table`, `configure`, `activate`, `deactivate`, `condition` and `figures`,
+    and `change` where the table has live rows. What a user can mend is raised as `UserError` from
+    `configure`, and stops it with one line in the log. Subscriptions and timers made by `listen`
+    and `every` only call while the node is active, and are gone after a clean-up.
     """
 
     def __init__(self, name: str) -> None:
@@ -67,10 +67,12 @@ class ManagedNode(LifecycleNode):
         self._inactive_because = "not configured"
         self._said: Condition | None = None
         self._entities: list[Callable[[], Any]] = []
+        self._prepared: Callable[[], None] | None = None
         self._rows = {row.name: row for row in (*_COMMON, *self.table(self._given()))}
         for row in self._rows.values():
             self._declare(row)
         self.add_on_set_parameters_callback(self._on_set)
+        self.add_post_set_parameters_callback(self._on_accepted)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._own_timers = (
             self.create_timer(
@@ -99,6 +101,22 @@ class ManagedNode(LifecycleNode):
     @abstractmethod
     def figures(self) -> dict[str, object]:
         """Return the figures that go with it in /diagnostics; asked once a second."""
+
+    def change(self, values: dict[str, Any]) -> Callable[[], None]:
+        """Build what a change of live parameters needs; return what puts it in force.
+
+        Called while the node is configured, active or not, where a set changes a live parameter.
+        Nothing may change before what it returns is called, and that must not fail: rclpy has
+        stored the values by then. Values that only fit together come in one set through
+        set_parameters_atomically; set_parameters makes a set of each.
+
+        Args:
+            values: The whole table's checked values, with the changes.
+
+        Raises:
+            UserError: The values can't be used: the set is refused with this reason.
+        """
+        raise NotImplementedError
 
     def activate(self) -> None:
         """Start; called before callbacks are let through."""
@@ -215,8 +233,7 @@ class ManagedNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        given = {name: value.value for name, value in self.get_parameters_by_prefix("").items()}
-        values, unknown = read(self._rows.values(), given)
+        values, unknown = self._read()
         for name in unknown:
             self.get_logger().warning(f"unknown parameter {name}: it has no effect")
         try:
@@ -244,14 +261,19 @@ class ManagedNode(LifecycleNode):
         while self._entities:
             self._entities.pop()()
 
+    def _read(self) -> tuple[dict[str, Any], list[str]]:
+        given = {name: value.value for name, value in self.get_parameters_by_prefix("").items()}
+        return read(self._rows.values(), given)
+
     def _given(self) -> list[str]:
         return list(self.get_parameters_by_prefix(""))
 
     def _declare(self, row: Parameter) -> None:
         unit = f" ({row.unit})" if row.unit else ""
+        when = "changes at run time" if row.live else "fixed while configured"
         descriptor = ParameterDescriptor(
             description=row.description + unit,
-            additional_constraints=row.allowed,
+            additional_constraints=f"{row.allowed}; {when}",
             dynamic_typing=True,
         )
         if self.has_parameter(row.name):
@@ -262,18 +284,45 @@ class ManagedNode(LifecycleNode):
         self.set_parameters([default])
 
     def _on_set(self, parameters: list[rclpy.Parameter]) -> SetParametersResult:
-        for parameter in parameters:
-            row = self._rows.get(parameter.name)
-            if row is None:
-                continue
-            if self._configured:
-                reason = f"{row.name} is fixed while the node is configured: clean up first"
-                return SetParametersResult(successful=False, reason=reason)
-            try:
-                row.check(parameter.value)
-            except ParameterError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+        """Check one set; on a configured node, prepare what `_on_accepted` puts in force.
+
+        Two steps, because callbacks that rclpy asks after this one may still refuse. It stores the
+        values and calls `_on_accepted` only once all have agreed, within the same set: what a
+        refused set prepared is dropped here by the next one.
+        """
+        self._prepared = None
+        try:
+            self._prepare(parameters)
+        except UserError as error:
+            return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _prepare(self, parameters: list[rclpy.Parameter]) -> None:
+        known = [(self._rows[p.name], p.value) for p in parameters if p.name in self._rows]
+        for row, _ in known:
+            if self._configured and not row.live:
+                raise ParameterError(
+                    f"{row.name} is fixed while the node is configured: clean up first"
+                )
+        checked = {row.name: row.check(value) for row, value in known}
+        if not self._configured:
+            return
+        before, _ = self._read()
+        changes = {name: value for name, value in checked.items() if value != before[name]}
+        if not changes:
+            return
+        apply = self.change(before | changes)
+
+        def prepared() -> None:
+            apply()
+            for name, value in changes.items():
+                self.get_logger().info(f"{name}: {shown(before[name])} -> {shown(value)}")
+
+        self._prepared = prepared
+
+    def _on_accepted(self, parameters: list[rclpy.Parameter]) -> None:  # noqa: ARG002
+        if self._prepared is not None:
+            self._prepared()
 
     def _condition(self) -> Condition:
         if self.active:

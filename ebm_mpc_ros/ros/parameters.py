@@ -41,6 +41,7 @@ class Parameter:
         above: Bound that itself is not allowed.
         choices: The only values allowed.
         lengths: The lengths allowed for a list; empty for any.
+        live: Whether it may change while the node is configured.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Parameter:
     above: float | None = None
     choices: tuple[Value, ...] = ()
     lengths: tuple[int, ...] = ()
+    live: bool = False
 
     def check(self, value: Any) -> Value:
         """Return `value` in this parameter's type.
@@ -73,7 +75,7 @@ class Parameter:
     def allowed(self) -> str:
         """The values allowed, in words."""
         if self.choices:
-            return " or ".join(_shown(choice) for choice in self.choices)
+            return " or ".join(shown(choice) for choice in self.choices)
         words = _WORDS[_SCALARS.get(self.kind, self.kind)]
         if self.above is not None:
             words += f" above {self.above:g}"
@@ -111,10 +113,11 @@ class Parameter:
         )
 
     def _refusal(self, value: Any) -> ParameterError:
-        return ParameterError(f"parameter {self.name} = {_shown(value)}: must be {self.allowed}")
+        return ParameterError(f"parameter {self.name} = {shown(value)}: must be {self.allowed}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as users write it, cut short."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.control import CommandLimits, FollowerSettings
 from ebm_mpc_ros.control.reference import PLANAR_STATES
-from ebm_mpc_ros.ros.estimator_parameters import robot_model
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.ros.robot_model import robot_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

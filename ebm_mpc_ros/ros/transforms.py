@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ebm_mpc_ros.estimation.frames import Transform, UnknownFrameError, bare
 from ebm_mpc_ros.ros.conversion import quaternion, vector
 
@@ -20,6 +22,7 @@ class Transforms:
     def __init__(self, node: Any, *, publish: bool) -> None:
         """Listen to /tf and /tf_static until the node's clean-up; broadcast if `publish`."""
         self._buffer = self._listener = self._broadcaster = None
+        self._known: dict[tuple[str, str], Transform] = {}
         if tf2_ros is not None:
             self._buffer = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._buffer, node)
@@ -36,8 +39,10 @@ class Transforms:
         if self._broadcaster is not None:
             self._broadcaster.sendTransform(transform)
 
-    def lookup(self, target: str, source: str) -> Transform:
-        """Return the latest pose of `source` in `target`.
+    def lookup(self, target: str, source: str, stamp: int = 0) -> Transform:
+        """Return the pose of `source` in `target` at `stamp` (ns), else the latest.
+
+        Equal poses are one object, by which a caller may know that nothing has changed.
 
         Raises:
             UnknownFrameError: They are not connected, or tf2 is not installed.
@@ -46,8 +51,16 @@ class Transforms:
             raise UnknownFrameError(
                 f"no transform from {source!r} to {target!r} in static_transforms, and no tf2"
             )
+        names = bare(target), bare(source)
         try:
-            found = self._buffer.lookup_transform(bare(target), bare(source), Time()).transform
-        except tf2_ros.TransformException as error:
-            raise UnknownFrameError(f"no transform from {source!r} to {target!r}") from error
-        return Transform(vector(found.translation), quaternion(found.rotation))
+            found = self._buffer.lookup_transform(*names, Time(nanoseconds=stamp)).transform
+        except tf2_ros.TransformException:
+            try:
+                found = self._buffer.lookup_transform(*names, Time()).transform
+            except tf2_ros.TransformException as error:
+                raise UnknownFrameError(f"no transform from {source!r} to {target!r}") from error
+        pose = Transform(vector(found.translation), quaternion(found.rotation))
+        known = self._known.get(names)
+        if known is None or not all(map(np.array_equal, known, pose)):
+            self._known[names] = known = pose
+        return known

@@ -17,6 +17,8 @@ from ebm_mpc_ros.estimation.sensors import BadMeasurementError, unit
 from ebm_mpc_ros.learning.bags import Bag, BagWriter, open_bag
 from ebm_mpc_ros.ros.conversion import quaternion, vector
 from ebm_mpc_ros.ros.estimator import Estimator, Odometry
+from ebm_mpc_ros.ros.estimator_parameters import input_kind
+from ebm_mpc_ros.ros.inputs import INPUT_TYPES
 from ebm_mpc_ros.ros.parameter_file import load_parameters
 from ebm_mpc_ros.tools.console import console, progress
 from ebm_mpc_ros.tools.replay_picture import draw_replay
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
-_ODOMETRY, _IMU = "nav_msgs/msg/Odometry", "sensor_msgs/msg/Imu"
+_ODOMETRY = "nav_msgs/msg/Odometry"
 _COMMANDS = "/cmd_vel"
 _COMMAND_TYPES = ("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist")
 _LONGEST_GAP = 86_400 * 10**9
@@ -106,15 +108,10 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
     commands = {_COMMANDS} & set(bag.topics) if estimator.values["use_control"] else set()
     period = round(1e9 / estimator.values["frequency"])
     tick: int | None = None
-    last_stamp = -1
 
     def publish(now: int) -> Row | None:
-        nonlocal last_stamp
-        estimate = estimator.advance(now)
-        if estimate is None or estimate.stamp == last_stamp or estimator.held_back(now):
-            return None
-        last_stamp = estimate.stamp
-        return Row(now, estimator.odometry(estimate))
+        odometry = estimator.to_publish(now)
+        return None if odometry is None else Row(now, odometry)
 
     for topic, time, message in bag.messages({*inputs, *commands}):
         tick = time + period if tick is None else tick
@@ -152,7 +149,7 @@ def _inputs(estimator: Estimator) -> dict[str, list[str]]:
 
 def _check_types(estimator: Estimator, bag: Bag) -> None:
     wanted: dict[str, tuple[str, ...]] = {
-        topic: (_ODOMETRY,) if name.startswith("odom") else (_IMU,)
+        topic: (INPUT_TYPES[input_kind(name)],)
         for topic, names in _inputs(estimator).items()
         for name in names
     }

@@ -8,7 +8,7 @@ from array_api_compat import array_namespace
 from ebm_mpc_ros.models import load_model, rotation
 
 STEP = 1e-6
-MODELS = ["diff_drive", "rigid_body"]
+MODELS = ["ackermann", "diff_drive", "omni", "rigid_body"]
 
 
 def random_states(model, library, batch=(3, 4), seed=0):
@@ -16,6 +16,8 @@ def random_states(model, library, batch=(3, 4), seed=0):
     x = rng.normal(size=(*batch, model.state_size))
     if model.state_size == 16:
         x[..., 3:7] /= np.linalg.norm(x[..., 3:7], axis=-1, keepdims=True)
+    if "steering" in model.state_names:
+        x[..., 4] = np.clip(0.4 * x[..., 4], -1.0, 1.0)
     u = rng.normal(size=(*batch, len(model.input_names)))
     if library == "torch":
         return torch.from_numpy(x), torch.from_numpy(u)
@@ -139,6 +141,25 @@ def test_a_single_state_is_a_batch_of_none(model, library):
     x, u = random_states(model, library)
     close(model.f(x[1, 2], u[1, 2], 0.1), model.f(x, u, 0.1)[1, 2])
     close(model.jacobians(x[1, 2], u[1, 2], 0.1).A, model.jacobians(x, u, 0.1).A[1, 2])
+
+
+def test_each_state_of_a_batch_has_its_own_step(model, library):
+    x, u = random_states(model, library)
+    dt = np.linspace(0.01, 0.3, 12).reshape(3, 4)
+    following, jacobians = model.linearize(x, u, torch.from_numpy(dt) if library == "torch" else dt)
+    one, theirs = model.linearize(x[1, 2], u[1, 2], float(dt[1, 2]))
+    close(following[1, 2], one)
+    for ours, other in zip(jacobians, theirs, strict=True):
+        close(ours[1, 2], other)
+
+
+def test_single_precision_stays_single(model, library):
+    xp = torch if library == "torch" else np
+    x, u = (xp.asarray(a, dtype=xp.float32) for a in random_states(model, library))
+    following, jacobians = model.linearize(x, u, 0.1)
+    outputs = model.h(x)
+    everything = (following, *jacobians, outputs, model.H(x), model.state(outputs))
+    assert {a.dtype for a in everything} == {x.dtype}
 
 
 def test_jacobians_hold_at_zero_rotation(library):

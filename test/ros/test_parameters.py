@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, read
+from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, read, shown
 
 
 def row(kind, default=None, **limits):
@@ -107,6 +107,16 @@ def test_a_long_value_is_cut_short():
     with pytest.raises(ParameterError) as caught:
         row("float").check("x" * 1000)
     assert len(str(caught.value)) < 120
+
+
+def test_a_parameter_is_fixed_unless_it_is_said_to_be_live():
+    assert not row("float").live
+    assert row("float", live=True).live
+
+
+def test_a_value_is_shown_as_users_write_it():
+    assert shown(True) == "true"
+    assert shown([1.0, 2.5]) == "[1.0, 2.5]"
 
 
 def test_a_table_gives_every_value_and_the_names_it_does_not_know():
