@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from report import ROOT, Figure, conclude, options
+from usage import cpu_seconds, resident_mb
 
 from ebm_mpc_ros.learning.bags import open_bag
 from ebm_mpc_ros.ros.conversion import stamp_of
 from ebm_mpc_ros.tools.graph import default_params_file, recorder, simulation_graph
 from ebm_mpc_ros.tools.processes import Processes
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _BARE = """
 import rclpy
 from nav_msgs.msg import Odometry
@@ -74,15 +74,15 @@ def main() -> int:
                 _wait_until_driving(processes)
                 pids = {spec.name: processes.pid(spec.name) for spec in specs}
                 pids["bare"] = bare.pid
-                before = {name: _cpu_seconds(pid) for name, pid in pids.items()}
+                before = {name: cpu_seconds(pid) for name, pid in pids.items()}
                 started = time.monotonic()
                 time.sleep(window)
                 elapsed = time.monotonic() - started
                 share = {
-                    name: 100.0 * (_cpu_seconds(pid) - before[name]) / elapsed
+                    name: 100.0 * (cpu_seconds(pid) - before[name]) / elapsed
                     for name, pid in pids.items()
                 }
-                memory = {name: _resident_mb(pid) for name, pid in pids.items()}
+                memory = {name: resident_mb(pid) for name, pid in pids.items()}
             finally:
                 bare.kill()
                 bare.wait()
@@ -128,16 +128,6 @@ def _latencies(bag: Path) -> list[Figure]:
         Figure("sensor to plan, median", float(np.median(plans)), "ms"),
         Figure("sensor to plan, p99", float(np.quantile(plans, 0.99)), "ms", 120.0),
     ]
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

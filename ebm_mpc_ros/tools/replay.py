@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.estimation.frames import Transform, parse_transform
 from ebm_mpc_ros.estimation.sensors import BadMeasurementError, unit
-from ebm_mpc_ros.learning.bags import Bag, BagWriter, open_bag
+from ebm_mpc_ros.learning.bags import Bag, open_bag
 from ebm_mpc_ros.ros.conversion import quaternion, vector
-from ebm_mpc_ros.ros.estimator import Estimator, Odometry
+from ebm_mpc_ros.ros.estimator import Estimator
 from ebm_mpc_ros.ros.estimator_parameters import input_kind
+from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
 from ebm_mpc_ros.ros.inputs import INPUT_TYPES
 from ebm_mpc_ros.ros.parameter_file import load_parameters
 from ebm_mpc_ros.tools.console import console, progress
-from ebm_mpc_ros.tools.replay_picture import draw_replay
+from ebm_mpc_ros.tools.replay_output import (
+    Row,
+    make_folder,
+    report_consistency,
+    report_drops,
+    same_message,
+    write_results,
+)
+from ebm_mpc_ros.tools.replay_picture import Innovation
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-_COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
-_ODOMETRY = "nav_msgs/msg/Odometry"
+    from ebm_mpc_ros.estimation.ekf import Measurement, Update
+    from ebm_mpc_ros.ros.event_log import RecordedTransforms
+
 _COMMANDS = "/cmd_vel"
 _COMMAND_TYPES = ("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist")
 _LONGEST_GAP = 86_400 * 10**9
@@ -36,9 +42,14 @@ _LONGEST_GAP = 86_400 * 10**9
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the tool's arguments."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help="ROS 1 bag, or ROS 2 bag folder")
     parser.add_argument(
-        "--params", type=Path, required=True, metavar="FILE", help="parameter YAML of the node"
+        "bag", type=Path, metavar="BAG", help="ROS 1 bag, ROS 2 bag folder, or ekf_node's event log"
+    )
+    parser.add_argument(
+        "--params",
+        type=Path,
+        metavar="FILE",
+        help="parameter YAML of the node; an event log has its own",
     )
     parser.add_argument(
         "--node", default="ekf_node", metavar="NAME", help="node in FILE (default: ekf_node)"
@@ -61,39 +72,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay the bag; print where it ends."""
-    estimator, unknown = Estimator.from_parameters(
-        load_parameters(arguments.params, arguments.node)
-    )
+    recorder = _Recorder()
+    differing = 0
+    with open_bag(arguments.bag) as bag:
+        if is_event_log(bag):
+            if arguments.params or arguments.static_transform:
+                raise UserError(f"{arguments.bag} is an event log: it has its parameters in it")
+            make_folder(arguments.out)
+            estimator, track, differing = _replay_log(bag, recorder)
+        else:
+            estimator = _estimator(arguments, bag, recorder)
+            make_folder(arguments.out)
+            track = _replay(estimator, bag)
+    if not track:
+        report_drops(estimator)
+        raise UserError(f"{arguments.bag}: no message could be used, so there is no estimate")
+    write_results(arguments.out, estimator, track, recorder.innovations)
+    report_drops(estimator)
+    report_consistency(estimator)
+    console.print(f"written: {arguments.out}/estimate.csv, estimate.png, estimate/ (MCAP)")
+    x, y, z = track[-1].odometry.position
+    print(f"final: {x:.4f} {y:.4f} {z:.4f}")
+    return 1 if differing else 0
+
+
+class _Recorder:
+    """Keeps the innovations that a filter reports."""
+
+    def __init__(self) -> None:
+        self.innovations: list[Innovation] = []
+
+    def __call__(self, measurement: Measurement, update: Update) -> None:
+        """Keep one."""
+        self.innovations.append(
+            Innovation(measurement.stamp, measurement.source, update.nis, len(measurement.rows))
+        )
+
+
+def _estimator(arguments: argparse.Namespace, bag: Bag, recorder: _Recorder) -> Estimator:
+    if arguments.params is None:
+        raise UserError("--params FILE is needed: the parameters of ekf_node")
+    given = load_parameters(arguments.params, arguments.node)
+    estimator, unknown = Estimator.from_parameters(given, recorder)
     for name in unknown:
         console.print(f"warning: {arguments.params}: unknown parameter {name}", style="yellow")
     try:
         overrides = [parse_transform(text) for text in arguments.static_transform]
     except ValueError as error:
         raise UserError(f"--static-transform: {error}") from error
-    with open_bag(arguments.bag) as bag:
-        _check_types(estimator, bag)
-        _make_folder(arguments.out)
-        configured = [parse_transform(text) for text in estimator.values["static_transforms"]]
-        for parent, child, transform in (*_recorded_transforms(bag), *configured, *overrides):
-            estimator.transforms.add(parent, child, transform)
-        track = _replay(estimator, bag)
-    if not track:
-        _report_drops(estimator)
-        raise UserError(f"{arguments.bag}: no message could be used, so there is no estimate")
-    _write(arguments.out, estimator, track)
-    _report_drops(estimator)
-    _report_consistency(estimator)
-    console.print(f"written: {arguments.out}/estimate.csv, estimate.png, estimate/ (MCAP)")
-    x, y, z = track[-1].odometry.position
-    print(f"final: {x:.4f} {y:.4f} {z:.4f}")
-    return 0
+    _check_types(estimator, bag)
+    configured = [parse_transform(text) for text in estimator.values["static_transforms"]]
+    for parent, child, transform in (*_recorded_transforms(bag), *configured, *overrides):
+        estimator.transforms.add(parent, child, transform)
+    return estimator
 
 
-class Row(NamedTuple):
-    """An estimate and the bag's time (ns) at which it was published."""
+def _replay_log(bag: Bag, recorder: _Recorder) -> tuple[Estimator, list[Row], int]:
+    """Return the estimator, its track, and how many estimates differ from the logged ones."""
+    made: list[Estimator] = []
 
-    time: int
-    odometry: Odometry
+    def make(values: Mapping[str, Any], transforms: RecordedTransforms) -> Estimator:
+        made.append(Estimator(values, transforms.lookup, recorder))
+        return made[0]
+
+    track, differing = [], 0
+    for now, odometry, published in replay_events(bag, make):
+        if odometry is not None:
+            track.append(Row(now, odometry))
+        differing += not same_message(made[0], odometry, published)
+    if not made:
+        raise UserError("the event log does not begin with parameters")
+    console.print(
+        f"{len(track)} estimates, {differing} of them not the same bits as the live node's",
+        style="red" if differing else "green",
+    )
+    return made[0], track, differing
 
 
 def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
@@ -178,87 +231,6 @@ def _transform(pose: Any) -> Transform:
     if not np.isfinite(translation).all():
         raise BadMeasurementError("translation not finite")
     return Transform(translation, unit(quaternion(pose.rotation)))
-
-
-def _write(out: Path, estimator: Estimator, track: list[Row]) -> None:
-    """Write into a temporary folder first, so that no half-written result is left."""
-    odometry = [row.odometry for row in track]
-    try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".replay-") as name:
-            fresh = Path(name)
-            _write_csv(fresh / "estimate.csv", odometry)
-            _write_bag(fresh / "estimate", estimator, track)
-            draw_replay(fresh / "estimate.png", odometry, estimator.filter.consistency)
-            if (out / "estimate" / "metadata.yaml").is_file():
-                shutil.rmtree(out / "estimate")
-            for result in fresh.iterdir():
-                result.replace(out / result.name)
-    except OSError as error:
-        raise UserError(f"--out {out}: {error.strerror or error}") from error
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out}: {error.strerror or error}") from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise UserError(f"--out {out}: not writable")
-
-
-def _write_csv(path: Path, track: list[Odometry]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for odometry in track:
-            numbers = np.concatenate(
-                (odometry.position, odometry.quaternion, odometry.linear, odometry.angular)
-            )
-            stamp = f"{odometry.stamp // 10**9}.{odometry.stamp % 10**9:09d}"
-            writer.writerow([stamp, *(f"{number:.9f}" for number in numbers)])
-
-
-def _write_bag(path: Path, estimator: Estimator, track: list[Row]) -> None:
-    with BagWriter(path) as writer:
-        for time, odometry in track:
-            message = _message(writer.types.types, estimator, odometry)
-            writer.write("/odometry/filtered", _ODOMETRY, time, message)
-
-
-def _message(types: Any, estimator: Estimator, odometry: Odometry) -> Any:
-    """Return a rosbags Odometry."""
-
-    def xyz(kind: str, values: Any) -> Any:
-        return types[f"geometry_msgs/msg/{kind}"](*map(float, values))
-
-    stamp = types["builtin_interfaces/msg/Time"](odometry.stamp // 10**9, odometry.stamp % 10**9)
-    pose = types["geometry_msgs/msg/Pose"](
-        xyz("Point", odometry.position), xyz("Quaternion", odometry.quaternion)
-    )
-    twist = types["geometry_msgs/msg/Twist"](
-        xyz("Vector3", odometry.linear), xyz("Vector3", odometry.angular)
-    )
-    return types[_ODOMETRY](
-        types["std_msgs/msg/Header"](stamp, estimator.world_frame),
-        estimator.base_frame,
-        types["geometry_msgs/msg/PoseWithCovariance"](pose, odometry.pose_covariance.ravel()),
-        types["geometry_msgs/msg/TwistWithCovariance"](twist, odometry.twist_covariance.ravel()),
-    )
-
-
-def _report_drops(estimator: Estimator) -> None:
-    for (name, reason), count in sorted(estimator.filter.dropped.items()):
-        topic = estimator.topics.get(name, name)
-        console.print(f"dropped: {count} of {name} ({topic}): {reason}", style="yellow")
-
-
-def _report_consistency(estimator: Estimator) -> None:
-    for name, statistics in sorted(estimator.filter.consistency.items()):
-        low, high = statistics.bounds()
-        console.print(
-            f"{name}: {statistics.count} measurements, mean NIS per degree of freedom "
-            f"{statistics.ratio:.3f} (95 % of consistent filters: {low:.3f} to {high:.3f})"
-        )
 
 
 def _absolute(topic: str) -> str:

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from ebm_mpc_ros.estimation.consistency import Consistency
 from ebm_mpc_ros.models import rotation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from ebm_mpc_ros.estimation.consistency import Consistency
     from ebm_mpc_ros.ros.estimator import Odometry
 
+_WINDOWS = 60
 
-def draw_replay(
-    path: Path, track: Sequence[Odometry], consistency: Mapping[str, Consistency]
-) -> None:
-    """Draw the track, speed, yaw and uncertainty over time, and each input's mean NIS."""
+
+class Innovation(NamedTuple):
+    """One innovation: stamp (ns), input, normalised square, degrees of freedom."""
+
+    stamp: int
+    source: str
+    nis: float
+    degrees: int
+
+
+def draw_replay(path: Path, track: Sequence[Odometry], innovations: Sequence[Innovation]) -> None:
+    """Draw the track; speed, yaw, uncertainty and each input's NIS with its χ² bounds over time."""
     stamps = np.array([o.stamp for o in track])
     time = (stamps - stamps[0]) * 1e-9
     position = np.array([o.position for o in track])
     yaw = np.unwrap([float(rotation.heading(o.quaternion)) for o in track])
     sigma = np.sqrt([np.trace(o.pose_covariance[:2, :2]) for o in track])
-    figure = Figure(figsize=(11, 6.5), layout="constrained")
-    axes = figure.subplot_mosaic(
-        [["track", "speed"], ["track", "yaw"], ["track", "sigma"], ["track", "nis"]],
-        width_ratios=(1.3, 1),
-    )
+    sources = sorted({innovation.source for innovation in innovations})
+    rows = ["speed", "yaw", "sigma", *(f"NIS {source}" for source in sources)]
+    figure = Figure(figsize=(12, 2.0 + 1.5 * len(rows)), layout="constrained")
+    axes = figure.subplot_mosaic([["track", row] for row in rows], width_ratios=(1.2, 1))
     axes["track"].plot(position[:, 0], position[:, 1], lw=1.2)
     axes["track"].plot(*position[0, :2], "o", color="tab:green", label="start")
     axes["track"].plot(*position[-1, :2], "s", color="tab:red", label="end")
@@ -43,11 +51,33 @@ def draw_replay(
         ("sigma", sigma, "position σ (m)"),
     ):
         axes[name].plot(time, values, lw=0.8)
-        axes[name].set(ylabel=label)
+        axes[name].set(ylabel=label, xlim=(time[0], time[-1]))
         axes[name].grid(alpha=0.3)
-    axes["sigma"].set_xlabel("time (s)")
-    names = sorted(consistency)
-    axes["nis"].barh(names, [consistency[name].ratio for name in names], height=0.5)
-    axes["nis"].axvline(1.0, color="black", lw=0.8)
-    axes["nis"].set(xlabel="mean NIS / degrees of freedom (1 is consistent)", xscale="log")
+    for source in sources:
+        _draw_nis(axes[f"NIS {source}"], source, innovations, stamps[0], time[-1])
+    axes[rows[-1]].set_xlabel("time (s)")
     figure.savefig(path, dpi=110)
+
+
+def _draw_nis(
+    axes: Any, source: str, innovations: Sequence[Innovation], start: int, length: float
+) -> None:
+    """Draw the mean NIS per degree of freedom of windows, and where 95 % of them should lie."""
+    own = [i for i in innovations if i.source == source and np.isfinite(i.nis)]
+    axes.set(ylabel=f"{source}\nNIS / dof", yscale="log", xlim=(0.0, max(length, 1e-3)))
+    axes.axhline(1.0, color="black", lw=0.6)
+    axes.grid(alpha=0.3)
+    if not own:
+        return
+    edges = np.linspace(0.0, max(length, 1e-3), _WINDOWS + 1)
+    times = np.array([(i.stamp - start) * 1e-9 for i in own])
+    places = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, _WINDOWS - 1)
+    windows = [Consistency() for _ in range(_WINDOWS)]
+    for place, innovation in zip(places, own, strict=True):
+        windows[place].add(innovation.nis, innovation.degrees)
+    used = [k for k in range(_WINDOWS) if windows[k].degrees]
+    middle = 0.5 * (edges[:-1] + edges[1:])[used]
+    bounds = np.array([windows[k].bounds() for k in used])
+    axes.fill_between(middle, *bounds.T, color="tab:green", alpha=0.3, lw=0, label="95 % χ²")
+    axes.plot(middle, [windows[k].ratio for k in used], lw=0.9)
+    axes.legend(loc="upper right", fontsize="small")
