@@ -49,9 +49,9 @@ def main() -> int:
         run()
     for _ in range(rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             run()
-            times[name].append((time.perf_counter() - start) / _STEPS * 1e6)
+            times[name].append((time.thread_time() - start) / _STEPS * 1e6)
     median = {name: float(np.median(values)) for name, values in times.items()}
     peer = median.pop("filterpy")
     figures = [Figure("filterpy, fixed F", peer, "µs")]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from ebm_mpc_ros.models.base import Array, Jacobians, Model, array_namespace, zeros
-from ebm_mpc_ros.models.omni import slip_axes
+from ebm_mpc_ros.models.base import Array, Jacobians, Model, array_namespace, slip_axes, zeros
 
 _STANDING = 0.01
 """Speed (m/s) up to which a turn tells nothing of the steering."""

@@ -55,9 +55,9 @@ class Model(ABC):
     """
 
     state_names: tuple[str, ...]
-    """Names of the error coordinates, a subset of `CANONICAL_STATES`."""
+    """Names of the n error coordinates."""
     input_names: tuple[str, ...]
-    """Names of the inputs: accelerations."""
+    """Names of the m inputs: accelerations, and rates of what steers."""
     noise_names: tuple[str, ...]
     """Names of the coordinates of w."""
     state_size: int
@@ -126,9 +126,10 @@ class Model(ABC):
 
     def residual(self, x: Array, rows: Sequence[int], values: Array) -> Array:
         """Return the innovation (…, k) of measuring `values` (…, k) of the outputs `rows`."""
+        rows = list(rows)
         z = array_namespace(x).asarray(self.h(x), copy=True)
-        z[..., list(rows)] = values
-        return self.innovation(z, x)[..., list(rows)]
+        z[..., rows] = values
+        return self.innovation(z, x)[..., rows]
 
     def residual_jacobian(self, x: Array, rows: Sequence[int]) -> Array:
         """Return the rows (…, k, n) of H that go with `residual`."""
@@ -147,8 +148,7 @@ class Model(ABC):
         return (0.0,) * self.state_size
 
     def _wrapped(self, x: Array) -> Array:
-        xp = array_namespace(x)
-        x = xp.asarray(x, copy=True)
+        """Return `x`, a new array, with its angles wrapped in place."""
         for i, name in enumerate(self.state_names):
             if name in _ANGLES:
                 x[..., i] = wrap_angle(x[..., i])
@@ -170,6 +170,23 @@ def zeros(x: Array, *shape: int) -> Array:
         return np.zeros((*x.shape[:-1], *shape), dtype=x.dtype)
     xp = array_namespace(x)
     return xp.zeros((*x.shape[:-1], *shape), dtype=x.dtype, device=array_api_compat.device(x))
+
+
+def slip_axes(x: Array) -> Array:
+    """Return W (…, n, n) of states (…, n) that begin with x, y, yaw.
+
+    Noise adds to the state; that of the position is given in the robot's own axes.
+    """
+    xp = array_namespace(x)
+    size = x.shape[-1]
+    W = zeros(x, size, size)
+    cos, sin = xp.cos(x[..., 2]), xp.sin(x[..., 2])
+    W[..., 0, 0] = W[..., 1, 1] = cos
+    W[..., 1, 0] = sin
+    W[..., 0, 1] = -sin
+    for i in range(2, size):
+        W[..., i, i] = 1.0
+    return W
 
 
 def wrap_angle(angle: Array) -> Array:

@@ -9,6 +9,7 @@ from ebm_mpc_ros.models.base import (
     Jacobians,
     Model,
     array_namespace,
+    slip_axes,
     zeros,
 )
 
@@ -38,13 +39,8 @@ class DiffDrive(Model):
             speed + u[..., 0] * dt,
             rate + u[..., 1] * dt,
         ]
-        if w is not None:
-            cos, sin = xp.cos(yaw), xp.sin(yaw)
-            columns[0] = columns[0] + cos * w[..., 0] - sin * w[..., 1]
-            columns[1] = columns[1] + sin * w[..., 0] + cos * w[..., 1]
-            for i in (2, 3, 4):
-                columns[i] = columns[i] + w[..., i]
-        return xp.stack(columns, axis=-1)
+        following = xp.stack(columns, axis=-1)
+        return following if w is None else following + (slip_axes(x) @ w[..., None])[..., 0]
 
     def jacobians(self, x: Array, u: Array, dt: Any) -> Jacobians:
         """Return A (…, 5, 5), B (…, 5, 2) and W (…, 5, 5)."""
@@ -52,7 +48,7 @@ class DiffDrive(Model):
         step, _, middle = _arc(x, u, dt)
         cos, sin = xp.cos(middle), xp.sin(middle)
         half = 0.5 * dt
-        A, B, W = zeros(x, 5, 5), zeros(x, 5, 2), zeros(x, 5, 5)
+        A, B = zeros(x, 5, 5), zeros(x, 5, 2)
         for i in range(5):
             A[..., i, i] = 1.0
         A[..., 0, 2] = -step * sin
@@ -69,13 +65,7 @@ class DiffDrive(Model):
         B[..., 2, 1] = half * dt
         B[..., 3, 0] = dt
         B[..., 4, 1] = dt
-        yaw = x[..., 2]
-        W[..., 0, 0] = W[..., 1, 1] = xp.cos(yaw)
-        W[..., 1, 0] = xp.sin(yaw)
-        W[..., 0, 1] = -xp.sin(yaw)
-        for i in (2, 3, 4):
-            W[..., i, i] = 1.0
-        return Jacobians(A, B, W)
+        return Jacobians(A, B, slip_axes(x))
 
 
 def _arc(x: Array, u: Array, dt: Any) -> tuple[Array, Array, Array]:

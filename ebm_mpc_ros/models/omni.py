@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ebm_mpc_ros.models.base import Array, Jacobians, Model, array_namespace, zeros
+from ebm_mpc_ros.models.base import Array, Jacobians, Model, array_namespace, slip_axes, zeros
 
 
 class Omni(Model):
@@ -33,23 +33,6 @@ class Omni(Model):
         """Return f(x, u, 0) and its Jacobians."""
         path = _path(x, u, dt)
         return _moved(x, u, dt, path), _jacobians(x, dt, path)
-
-
-def slip_axes(x: Array) -> Array:
-    """Return W (…, n, n) of states (…, n) that begin with x, y, yaw.
-
-    Noise adds to the state; that of the position is given in the robot's own axes.
-    """
-    xp = array_namespace(x)
-    size = x.shape[-1]
-    W = zeros(x, size, size)
-    cos, sin = xp.cos(x[..., 2]), xp.sin(x[..., 2])
-    W[..., 0, 0] = W[..., 1, 1] = cos
-    W[..., 1, 0] = sin
-    W[..., 0, 1] = -sin
-    for i in range(2, size):
-        W[..., i, i] = 1.0
-    return W
 
 
 class _Path(NamedTuple):
