@@ -87,12 +87,13 @@ class WithBiases(Model):
 
     def residual_jacobian(self, x: Vector, rows: Sequence[int]) -> Matrix:
         """Return the rows (k, n) of H; those of the base are zero for the biases."""
-        own = [row for row in rows if row < self._p]
         H = np.zeros((len(rows), len(self.state_names)))
+        own = [i for i, row in enumerate(rows) if row < self._p]
         if own:
-            H[: len(own), : self._n] = self.base.residual_jacobian(self._own(x), own)
-        for i, row in enumerate(rows[len(own) :], start=len(own)):
-            H[i, self._n + row - self._p] = 1.0
+            H[own, : self._n] = self.base.residual_jacobian(self._own(x), [rows[i] for i in own])
+        for i, row in enumerate(rows):
+            if row >= self._p:
+                H[i, self._n + row - self._p] = 1.0
         return H
 
     def state(self, outputs: Vector) -> Vector:

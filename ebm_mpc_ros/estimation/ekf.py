@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dtrtrs
+from scipy.linalg.blas import dtrsm, dtrsv
+from scipy.linalg.lapack import dpotrf
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.terms import Term
@@ -96,13 +97,15 @@ def update(model: Model, belief: Belief, measurement: Measurement) -> Update:
             term.add(model, x, outputs, innovation, H)
     HP = H.dot(P)
     S = HP.dot(H.T) + measurement.covariance
+    if not measurement.rows:
+        return Update(belief, innovation, S, 0.0, accepted=True)
     L, failed = dpotrf(S, lower=1)
     if failed:
         return Update(belief, innovation, S, np.inf, accepted=False)
-    nu = dtrtrs(L, innovation, lower=1)[0]
+    nu = dtrsv(L, innovation, lower=1)
     nis = float(nu.dot(nu))
     if not (nis <= measurement.threshold * measurement.threshold and nis < np.inf):
         return Update(belief, innovation, S, nis, accepted=False)
-    Y = dtrtrs(L, HP, lower=1)[0]
+    Y = dtrsm(1.0, L, HP, lower=1)
     after = Belief(model.plus(x, nu.dot(Y)), P - Y.T.dot(Y))
     return Update(after, innovation, S, nis, accepted=True)

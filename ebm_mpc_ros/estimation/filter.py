@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 _FASTEST = 1e2
 # s; a step of the motion model. One over a longer time is cut, at most into so many.
 _LONGEST_STEP = 0.1
-_MOST_STEPS = 50
-# s; after a longer silence the prediction goes on from the last one instead of starting over.
-_LONGEST_SILENCE = 1.0
+_MOST_STEPS = 10
+# ns; the way through a silence.
+_STRIDE = 1_000_000_000
+_MOST_STRIDES = 100
 # While the clock stands still nothing becomes due.
 _MOST_QUEUED = 4096
 _POSE = ("x", "y", "z", "roll", "pitch", "yaw")
@@ -217,7 +218,7 @@ class Filter:
             return None
         silent = seconds(now - self._touched) >= self.settings.sensor_timeout
         if (silent or self.settings.predict_to_current_time) and now > last.stamp:
-            last = self._ahead = self._predicted(self._nearest(last, now), now)
+            last = self._to(now)
         problem = trustworthy(self.settings.model, last.belief)
         if problem:
             self.resets[problem] += 1
@@ -237,7 +238,7 @@ class Filter:
             self._ahead = None
         for entry in sorted((*again, *fresh), key=lambda entry: _order(entry.measurement)):
             self._history.append(entry, self._fused(entry))
-        self._ahead = None
+            self._ahead = None
 
     def _fused(self, entry: Entry) -> Estimate:
         measurement, last = entry.measurement, self._history.last
@@ -246,9 +247,7 @@ class Filter:
             belief = start(s.model, s.initial_state, s.initial_covariance, measurement)
             entry.counted = True
             return Estimate(measurement.stamp, saturated(belief))
-        stamp, belief = self._predicted(
-            self._nearest(last, measurement.stamp), max(last.stamp, measurement.stamp)
-        )
+        stamp, belief = self._to(max(last.stamp, measurement.stamp))
         result = update(self.settings.model, belief, measurement)
         if not entry.counted:
             entry.counted = True
@@ -268,12 +267,20 @@ class Filter:
         if self._observer is not None:
             self._observer(measurement, result)
 
-    def _nearest(self, last: Estimate, stamp: int) -> Estimate:
-        """Return where to predict to `stamp` from: from `last`, after a long silence from ahead."""
+    def _to(self, stamp: int) -> Estimate:
+        """Return the last belief, predicted to `stamp` (ns).
+
+        A long way goes by whole seconds, the last of which is kept: the next reader goes on from
+        there, and where readers have been makes no difference.
+        """
+        last = self._history.last
+        assert last is not None  # noqa: S101
         ahead = self._ahead
-        if ahead is None or not last.stamp < ahead.stamp <= stamp:
-            return last
-        return ahead if seconds(stamp - last.stamp) > _LONGEST_SILENCE else last
+        start = last if ahead is None or ahead.stamp > stamp else ahead
+        stride = max(_STRIDE, (stamp - start.stamp) // _MOST_STRIDES)
+        while stamp - start.stamp > stride:
+            start = self._ahead = self._predicted(start, start.stamp + stride)
+        return self._predicted(start, stamp)
 
     def _predicted(self, estimate: Estimate, stamp: int) -> Estimate:
         span = stamp - estimate.stamp

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ebm_mpc_ros.estimation.ekf import Matrix, Measurement, Vector
-from ebm_mpc_ros.estimation.sensors import Projection, SensorSettings, bias_term
-from ebm_mpc_ros.estimation.terms import Centripetal, Gravity, Term, lever_arm
+from ebm_mpc_ros.estimation.sensors import Projection, SensorSettings
+from ebm_mpc_ros.estimation.terms import Centripetal, Gravity, Linear, Term, lever_arm
 from ebm_mpc_ros.models import rotation
 
 if TYPE_CHECKING:
@@ -17,18 +19,17 @@ if TYPE_CHECKING:
 TWIST, RATES, ACCELERATION = range(6, 12), range(9, 12), range(12, 15)
 
 
-class TwistPart:
-    """Linear and angular velocity; away from base_link the linear one has ω × r in it."""
+class _MountedPart(ABC):
+    """What a sensor measures in axes of its own, fixed to the robot."""
 
-    def __init__(self, sensor: SensorSettings) -> None:
-        """Fuse what the sensor's mask takes."""
-        self._sensor = sensor
+    def __init__(self, sensor: SensorSettings, threshold: float) -> None:
+        self._sensor, self._threshold = sensor, threshold
         self._mounting: Transform | None = None
 
     def measurement(
-        self, stamp: int, twist: Vector, covariance: Matrix, mounting: Transform
+        self, stamp: int, values: Vector, covariance: Matrix, mounting: Transform
     ) -> Measurement | None:
-        """Return the measurement of a twist (6,), covariance (6, 6), in the sensor's frame.
+        """Return the measurement of `values` (d,), covariance (d, d), in the sensor's frame.
 
         `mounting` is the sensor's pose in base_link. None where the mask takes nothing.
 
@@ -36,53 +37,7 @@ class TwistPart:
             BadMeasurementError: Values are not finite or the covariance is impossible.
         """
         if mounting is not self._mounting:
-            self._mount(mounting)
-        projection, sensor = self._projection, self._sensor
-        if not projection.rows:
-            return None
-        return Measurement(
-            stamp,
-            sensor.name,
-            projection.rows,
-            projection.values(twist),
-            projection.covariance(covariance),
-            sensor.twist_threshold,
-            self._terms,
-        )
-
-    def _mount(self, mounting: Transform) -> None:
-        R = mounting.matrix
-        both = np.zeros((6, 6))
-        both[:3, :3] = both[3:, 3:] = R
-        self._projection = Projection(self._sensor, TWIST.start, both)
-        arm = np.zeros((6, 3))
-        arm[:3] = -rotation.skew(mounting.translation)
-        term = lever_arm(self._sensor.model, arm[self._projection.axes])
-        self._terms: tuple[Term, ...] = () if term is None else (term,)
-        self._mounting = mounting
-
-
-class GyroPart:
-    """Angular velocity of an IMU, with its bias where the model has one."""
-
-    def __init__(self, sensor: SensorSettings) -> None:
-        """Fuse what the sensor's mask takes."""
-        self._sensor = sensor
-        self._mounting: Transform | None = None
-
-    def measurement(
-        self, stamp: int, rate: Vector, covariance: Matrix, mounting: Transform
-    ) -> Measurement | None:
-        """Return the measurement of a rate (3,), covariance (3, 3), in the sensor's frame.
-
-        Raises:
-            BadMeasurementError: Values are not finite or the covariance is impossible.
-        """
-        if mounting is not self._mounting:
-            sensor = self._sensor
-            self._projection = Projection(sensor, RATES.start, mounting.matrix)
-            names = bias_names(sensor.name, "gyro")
-            self._terms = tuple(bias_term(sensor, names, self._projection))
+            self._projection, self._terms = self._mounted(mounting)
             self._mounting = mounting
         projection = self._projection
         if not projection.rows:
@@ -91,28 +46,67 @@ class GyroPart:
             stamp,
             self._sensor.name,
             projection.rows,
-            projection.values(rate),
+            projection.values(values),
             projection.covariance(covariance),
-            self._sensor.twist_threshold,
+            self._threshold,
             self._terms,
         )
 
+    @abstractmethod
+    def _mounted(self, mounting: Transform) -> tuple[Projection, tuple[Term, ...]]:
+        """Return the way into base_link's axes, and what is measured beside the outputs."""
 
-class AccelerationPart:
-    """Specific force of an IMU: acceleration, gravity, ω × (ω × r), and its bias."""
+    def _bias(self, of: str, projection: Projection) -> list[Term]:
+        """Return the term of the biases that the model has for this sensor."""
+        names, outputs = bias_names(self._sensor.name, of), self._sensor.model.output_names
+        if not all(name in outputs for name in names):
+            return []
+        return [Linear(tuple(outputs.index(name) for name in names), projection.matrix)]
+
+
+class TwistPart(_MountedPart):
+    """Linear and angular velocity (6,); away from base_link the linear one has ω × r in it."""
 
     def __init__(self, sensor: SensorSettings) -> None:
         """Fuse what the sensor's mask takes."""
-        self._sensor = sensor
-        self._mounting: Transform | None = None
+        super().__init__(sensor, sensor.twist_threshold)
+
+    def _mounted(self, mounting: Transform) -> tuple[Projection, tuple[Term, ...]]:
+        R = mounting.matrix
+        both, arm = np.zeros((6, 6)), np.zeros((6, 3))
+        both[:3, :3] = both[3:, 3:] = R
+        arm[:3] = -rotation.skew(mounting.translation)
+        projection = Projection(self._sensor, TWIST.start, both)
+        term = lever_arm(self._sensor.model, arm[projection.axes])
+        return projection, () if term is None else (term,)
+
+
+class GyroPart(_MountedPart):
+    """Angular velocity (3,) of an IMU, with its bias where the model has one."""
+
+    def __init__(self, sensor: SensorSettings) -> None:
+        """Fuse what the sensor's mask takes."""
+        super().__init__(sensor, sensor.twist_threshold)
+
+    def _mounted(self, mounting: Transform) -> tuple[Projection, tuple[Term, ...]]:
+        projection = Projection(self._sensor, RATES.start, mounting.matrix)
+        return projection, tuple(self._bias("gyro", projection))
+
+
+class AccelerationPart(_MountedPart):
+    """Specific force (3,) of an IMU: acceleration, gravity, ω × (ω × r), and its bias."""
+
+    def __init__(self, sensor: SensorSettings) -> None:
+        """Fuse what the sensor's mask takes."""
+        super().__init__(sensor, sensor.acceleration_threshold)
 
     def measurement(
         self,
         stamp: int,
-        force: Vector,
+        values: Vector,
         covariance: Matrix,
         mounting: Transform,
-        attitude: Vector | None,
+        attitude: Vector | None = None,
     ) -> Measurement | None:
         """Return the measurement of a specific force (3,), covariance (3, 3), sensor's frame.
 
@@ -122,38 +116,22 @@ class AccelerationPart:
         Raises:
             BadMeasurementError: Values are not finite or the covariance is impossible.
         """
-        if mounting is not self._mounting:
-            self._mount(mounting)
-        projection, sensor = self._projection, self._sensor
-        if not projection.rows:
-            return None
-        values, terms = projection.values(force), self._terms
-        if sensor.remove_gravity:
-            if attitude is None:
-                terms = (*terms, self._gravity)
-            else:
-                up = rotation.matrix(attitude)[2]
-                values = values - up[projection.axes] * sensor.gravity
-        return Measurement(
-            stamp,
-            sensor.name,
-            projection.rows,
-            values,
-            projection.covariance(covariance),
-            sensor.acceleration_threshold,
-            terms,
-        )
+        found, sensor = super().measurement(stamp, values, covariance, mounting), self._sensor
+        if found is None or not sensor.remove_gravity:
+            return found
+        if attitude is None:
+            return replace(found, terms=(*found.terms, self._gravity))
+        up = rotation.matrix(attitude)[2]
+        return replace(found, values=found.values - up[self._projection.axes] * sensor.gravity)
 
-    def _mount(self, mounting: Transform) -> None:
-        sensor = self._sensor
-        self._projection = Projection(sensor, ACCELERATION.start, mounting.matrix)
-        axes = np.eye(3)[self._projection.axes]
-        self._gravity = Gravity(axes, sensor.gravity)
-        terms = bias_term(sensor, bias_names(sensor.name, "accelerometer"), self._projection)
+    def _mounted(self, mounting: Transform) -> tuple[Projection, tuple[Term, ...]]:
+        projection = Projection(self._sensor, ACCELERATION.start, mounting.matrix)
+        axes = np.eye(3)[projection.axes]
+        self._gravity = Gravity(axes, self._sensor.gravity)
+        terms = self._bias("accelerometer", projection)
         if mounting.translation.any():
             terms.append(Centripetal(axes, mounting.translation))
-        self._terms: tuple[Term, ...] = tuple(terms)
-        self._mounting = mounting
+        return projection, tuple(terms)
 
 
 def bias_names(sensor: str, of: str) -> tuple[str, ...]:

@@ -16,17 +16,53 @@ POSE, ATTITUDE = range(6), range(3, 6)
 _RATE = 6
 
 
-class _Pose(NamedTuple):
-    """A pose of base_link and its covariance (6, 6) about the axes of the frame it is given in."""
+class _Kept(NamedTuple):
+    """A pose of base_link, its covariance, and the way of that into base_link's axes there."""
 
     stamp: int
     pose: Transform
     covariance: Matrix
+    projection: Projection
 
-    def turned(self, R: Matrix) -> Matrix:
-        """Return the covariance about axes turned by `R`."""
-        both = _both(R)
-        return both @ self.covariance @ both.T
+
+class _Differences:
+    """Mean twists between poses, R = (C₁ + C₂) / dt²."""
+
+    def __init__(self, sensor: SensorSettings) -> None:
+        self._sensor = sensor
+        self._last: _Kept | None = None
+
+    def measurement(
+        self, stamp: int, pose: Transform, covariance: Matrix, projection: Projection
+    ) -> Measurement | None:
+        """Return the measurement of the twist since the last pose, None at the first.
+
+        Raises:
+            BadMeasurementError: The covariance is impossible, or time doesn't go on.
+        """
+        projection.covariance(covariance)
+        last = self._last
+        if last is not None and stamp <= last.stamp:
+            raise BadMeasurementError("stamp not after the previous pose")
+        self._last = _Kept(stamp, pose, covariance, projection)
+        if last is None:
+            return None
+        dt = seconds(stamp - last.stamp)
+        step, projection = last.pose.inverse() @ pose, last.projection
+        turn = rotation.log(step.quaternion)
+        # Constant in axes that turn with the body: t = J(turn) v dt.
+        way = np.linalg.solve(rotation.left_jacobian(turn), step.translation)
+        twist = np.concatenate((way, turn))[-projection.matrix.shape[1] :] / dt
+        C = projection.covariance(last.covariance) + projection.covariance(covariance)
+        sensor = self._sensor
+        return Measurement(
+            stamp,
+            sensor.name,
+            projection.rows,
+            twist[projection.axes],
+            C / dt**2,
+            sensor.pose_threshold,
+        )
 
 
 class PosePart:
@@ -36,13 +72,13 @@ class PosePart:
         """Fuse what the sensor's mask takes."""
         self._sensor = sensor
         self._whole = sensor.differential or sensor.relative
-        self._frame: Transform | None = None
         self.reset()
 
     def reset(self) -> None:
         """Forget the first and the last pose."""
-        self._first: _Pose | None = None
-        self._previous: _Pose | None = None
+        self._first: Transform | None = None
+        self._frame: Transform | None = None
+        self._differences = _Differences(self._sensor)
 
     def measurement(
         self,
@@ -68,63 +104,64 @@ class PosePart:
             return None
         if self._whole or body is not IDENTITY or sensor.takes(ATTITUDE):
             quaternion = unit(quaternion)
-        given = _Pose(stamp, Transform(position, quaternion), covariance)
-        if body is not IDENTITY:
-            given = _of_base(given, body)
         if self._whole and not np.isfinite(position).all():
             raise BadMeasurementError("values not finite")
+        pose = Transform(position, quaternion)
+        if body is not IDENTITY:
+            covariance = _moved(covariance, pose.matrix @ body.translation)
+            pose = pose @ body
         if sensor.differential:
-            previous, self._previous = self._previous, given
-            return None if previous is None else self._rate(previous, given)
-        if sensor.relative:
-            self._first = self._first or given
-            given = _seen_from(self._first, given)
-        return self._absolute(given, frame)
+            return self._rate(stamp, pose, covariance, body)
+        return self._absolute(stamp, pose, covariance, frame)
 
-    def _absolute(self, given: _Pose, frame: Transform) -> Measurement | None:
-        if frame is not self._frame:
-            self._projection = Projection(self._sensor, POSE.start, _both(frame.matrix))
+    def _absolute(
+        self, stamp: int, pose: Transform, covariance: Matrix, frame: Transform
+    ) -> Measurement | None:
+        sensor = self._sensor
+        first = pose if self._first is None else self._first
+        if frame is not self._frame or self._first is None:
+            self._place = frame @ first.inverse() if sensor.relative else frame
+            self._projection = Projection(
+                sensor,
+                POSE.start,
+                _both(self._place.matrix),
+                mask_rotation=_both(frame.matrix),
+            )
             self._frame = frame
-        projection = self._projection
+        place, projection = self._place, self._projection
         if not projection.rows:
             return None
-        position, quaternion = given.pose
-        values = projection.values(np.concatenate((position, np.zeros(3))))
+        values = projection.values(np.concatenate((pose.translation, np.zeros(3))))
+        R = projection.covariance(covariance)
         rpy: tuple[float, ...] | None = None
         for k, axis in enumerate(projection.axes):
             if axis < ATTITUDE.start:
-                values[k] += frame.translation[axis]
+                values[k] += place.translation[axis]
             else:
-                rpy = rpy or rotation.to_rpy(rotation.multiply(frame.quaternion, quaternion))
+                rpy = rpy or rotation.to_rpy(rotation.multiply(place.quaternion, pose.quaternion))
                 values[k] = rpy[axis - ATTITUDE.start]
-        R = projection.covariance(given.covariance)
         if rpy is not None:
-            R = _about_heading(R, projection.axes, rpy[2])
-        sensor = self._sensor
-        return Measurement(
-            given.stamp, sensor.name, projection.rows, values, R, sensor.pose_threshold
-        )
+            R = _turned(R, projection.axes, ATTITUDE[:2], _about_z(-rpy[2])[:2, :2])
+        self._first = first
+        return Measurement(stamp, sensor.name, projection.rows, values, R, sensor.pose_threshold)
 
-    def _rate(self, previous: _Pose, given: _Pose) -> Measurement | None:
-        """Return the measurement of the mean twist between two poses, R = (C₁ + C₂) / dt²."""
-        dt = _interval(previous, given)
-        R = previous.pose.matrix.T
+    def _rate(
+        self, stamp: int, pose: Transform, covariance: Matrix, body: Transform
+    ) -> Measurement | None:
+        """Return the measurement of the mean twist since the previous pose.
+
+        The mask's axes are those of the body whose pose is given.
+        """
         projection = Projection(
-            self._sensor, POSE.start, _both(R), mask_rotation=np.eye(6), shift=_RATE
+            self._sensor,
+            POSE.start,
+            _both(pose.matrix.T),
+            mask_rotation=_both(body.matrix.T),
+            shift=_RATE,
         )
         if not projection.rows:
             return None
-        step = previous.pose.inverse() @ given.pose
-        twist = np.concatenate((step.translation, rotation.log(step.quaternion))) / dt
-        sensor = self._sensor
-        return Measurement(
-            given.stamp,
-            sensor.name,
-            projection.rows,
-            twist[projection.axes],
-            projection.covariance((previous.covariance + given.covariance) / dt**2),
-            sensor.pose_threshold,
-        )
+        return self._differences.measurement(stamp, pose, covariance, projection)
 
 
 class AttitudePart:
@@ -139,7 +176,7 @@ class AttitudePart:
     def reset(self) -> None:
         """Forget the first and the last attitude."""
         self._first: Vector | None = None
-        self._previous: _Pose | None = None
+        self._differences = _Differences(self._sensor)
 
     def measurement(
         self, stamp: int, quaternion: Vector, covariance: Matrix, mounting: Transform
@@ -163,20 +200,17 @@ class AttitudePart:
             return None
         attitude = np.asarray(rotation.multiply(unit(quaternion), self._back))
         if sensor.differential:
-            given = _Pose(stamp, Transform(IDENTITY.translation, attitude), covariance)
-            previous, self._previous = self._previous, given
-            if previous is None:
-                return None
-            dt = _interval(previous, given)
-            step = rotation.multiply(rotation.conjugate(previous.pose.quaternion), attitude)
-            values = np.asarray(rotation.log(step))[projection.axes] / dt
-            R = projection.covariance((previous.covariance + covariance) / dt**2)
-        else:
-            if sensor.relative:
-                self._first = attitude if self._first is None else self._first
-                attitude = rotation.multiply(rotation.conjugate(self._first), attitude)
-            values = np.array(rotation.to_rpy(attitude))[projection.axes]
-            R = projection.covariance(covariance)
+            pose = Transform(IDENTITY.translation, attitude)
+            return self._differences.measurement(stamp, pose, covariance, projection)
+        R = projection.covariance(covariance)
+        if sensor.relative:
+            self._first = attitude if self._first is None else self._first
+            attitude = rotation.multiply(rotation.conjugate(self._first), attitude)
+        rpy = rotation.to_rpy(attitude)
+        if len(projection.axes) == len(ATTITUDE):
+            tilt = _about_z(-rpy[2]) @ rotation.matrix(attitude)
+            R = _turned(R, projection.axes, range(3), tilt)
+        values = np.array(rpy)[projection.axes]
         return Measurement(stamp, sensor.name, projection.rows, values, R, sensor.pose_threshold)
 
     def _mount(self, mounting: Transform) -> None:
@@ -192,36 +226,27 @@ class AttitudePart:
         self._mounting = mounting
 
 
-def _of_base(given: _Pose, body: Transform) -> _Pose:
-    """Return the pose of base_link, which lies at `body` in the body whose pose is given."""
-    arm = given.pose.matrix @ body.translation
+def _moved(covariance: Matrix, arm: Vector) -> Matrix:
+    """Return the covariance (6, 6) of a pose `arm` away, along the message's axes.
+
+    Raises:
+        BadMeasurementError: It is not finite; every entry has a part in it.
+    """
+    if not np.isfinite(covariance).all():
+        raise BadMeasurementError("covariance not finite")
     J = np.eye(6)
     J[:3, 3:] = -rotation.skew(arm)
-    return _Pose(given.stamp, given.pose @ body, J @ given.covariance @ J.T)
+    return J @ covariance @ J.T
 
 
-def _seen_from(first: _Pose, given: _Pose) -> _Pose:
-    return _Pose(given.stamp, first.pose.inverse() @ given.pose, given.turned(first.pose.matrix.T))
-
-
-def _interval(previous: _Pose, given: _Pose) -> float:
-    dt = seconds(given.stamp - previous.stamp)
-    if dt <= 0.0:
-        raise BadMeasurementError("stamp not after the previous pose")
-    return dt
-
-
-def _about_heading(R: Matrix, axes: list[int], yaw: float) -> Matrix:
-    """Return R with roll and pitch, given about the world's axes, about those of the heading."""
-    roll, pitch = ATTITUDE[0], ATTITUDE[1]
-    if not (roll in axes and pitch in axes):
+def _turned(R: Matrix, axes: list[int], which: range, turn: Matrix) -> Matrix:
+    """Return R with the axes `which` turned, if all of them are fused."""
+    places = [k for k, axis in enumerate(axes) if axis in which]
+    if len(places) < len(which):
         return R
-    i, j = axes.index(roll), axes.index(pitch)
-    if R[i, i] == R[j, j] and R[i, j] == 0.0:
-        return R
-    turn = np.eye(len(axes))
-    turn[np.ix_((i, j), (i, j))] = _about_z(yaw).T[:2, :2]
-    return turn @ R @ turn.T
+    whole = np.eye(len(axes))
+    whole[np.ix_(places, places)] = turn
+    return np.asarray(whole @ R @ whole.T)
 
 
 def _about_z(yaw: float) -> Matrix:

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf
 
 from ebm_mpc_ros.estimation.ekf import Matrix, Measurement, Vector
-from ebm_mpc_ros.estimation.terms import Linear, Term
 from ebm_mpc_ros.models import CANONICAL_STATES
 
 if TYPE_CHECKING:
@@ -26,9 +25,8 @@ STANDARD_GRAVITY = 9.80665
 PLANAR_ZEROS = ("z", "roll", "pitch", "vz", "vroll", "vpitch", "az")
 """What two_d_mode holds at zero."""
 _STATES = len(CANONICAL_STATES)
-# Below this a rotated axis has no part in another: rounding of right angles.
+# Below this a rotated axis has no part in another: a right angle is often given with seven digits.
 _NO_PART = 1e-6
-_ROUNDING = 1e-12
 _PLANAR_VARIANCE = 1e-6
 
 
@@ -52,7 +50,8 @@ class SensorSettings:
         planar: Leave out what two_d_mode holds at zero.
         remove_gravity: Whether an IMU's acceleration contains gravity, which is then removed.
         gravity: m/s².
-        default_variance: Variances (15,) that replace a message's zeros; None where there are none.
+        default_variance: Variances (15,) in the sensor's axes that replace a message's zeros; None
+            where there are none.
     """
 
     name: str
@@ -131,20 +130,21 @@ class Projection:
             mask_rotation: Rotation of the mask where it is another.
             shift: From the masked coordinates to the fused ones: 6 from a pose to its rate.
         """
-        rotation = np.where(np.abs(rotation) < _ROUNDING, 0.0, rotation)
         size = len(rotation)
         by = rotation if mask_rotation is None else mask_rotation
         masked = by * np.array(sensor.mask[first : first + size], dtype=float)
         touched = np.flatnonzero(np.linalg.norm(masked, axis=1) >= _NO_PART)
-        self.canonical = sensor.outputs([first + shift + int(i) for i in touched])
-        self.axes = [i - first - shift for i in self.canonical]
-        self.rows = sensor.rows(self.canonical)
-        full = rotation[self.axes]
-        self._used = np.flatnonzero(full.any(axis=0))
+        canonical = sensor.outputs([first + shift + int(i) for i in touched])
+        self.axes = [i - first - shift for i in canonical]
+        """Which of the part's axes (k) are fused."""
+        self.rows = sensor.rows(canonical)
+        """The model's output rows (k) of these."""
+        self.matrix = rotation[self.axes]
+        """M (k, d)."""
+        self._used = np.flatnonzero((np.abs(self.matrix) >= _NO_PART).any(axis=0))
         self._block = np.ix_(self._used, self._used)
-        self.matrix = full
-        self._M = np.ascontiguousarray(full[:, self._used])
-        self._sensor = sensor
+        self._M = np.ascontiguousarray(self.matrix[:, self._used])
+        self._sensor, self._first = sensor, first
         self._seen = b""
         self._spread = np.zeros((0, 0))
 
@@ -167,42 +167,26 @@ class Projection:
         """
         seen = covariance.tobytes()
         if seen != self._seen:
-            self._spread = self._checked(covariance[self._block])
+            C = self._checked(covariance[self._block])
+            self._spread = self._M @ C @ self._M.T
             self._seen = seen
         return self._spread
 
-    def _checked(self, covariance: Matrix) -> Matrix:
-        if not np.isfinite(covariance).all():
+    def _checked(self, C: Matrix) -> Matrix:
+        if not np.isfinite(C).all():
             raise BadMeasurementError("covariance not finite")
-        if np.abs(covariance - covariance.T).max() > 1e-6 * np.abs(covariance).max():
+        if np.abs(C - C.T).max() > 1e-6 * np.abs(C).max():
             raise BadMeasurementError("covariance not symmetric")
-        return checked_covariance(self._sensor, self.canonical, self._M @ covariance @ self._M.T)
-
-
-def checked_covariance(sensor: SensorSettings, canonical: list[int], R: Matrix) -> Matrix:
-    """Return R (k, k) with the input's own variances where it has zeros.
-
-    Raises:
-        BadMeasurementError: It is not positive definite.
-    """
-    unknown = np.flatnonzero(R.diagonal() == 0.0)
-    if unknown.size:
-        if sensor.default_variance is None:
-            name = CANONICAL_STATES[canonical[unknown[0]]]
-            raise BadMeasurementError(f"variance of {name} is 0 and {sensor.name}_variance not set")
-        R = R.copy()
-        R[unknown, unknown] = sensor.default_variance[np.asarray(canonical)[unknown]]
-    if dpotrf(R, lower=1)[1]:
-        raise BadMeasurementError("covariance not positive definite")
-    return R
-
-
-def bias_term(sensor: SensorSettings, names: Sequence[str], projection: Projection) -> list[Term]:
-    """Return the term of biases `names` (3) in the sensor's axes, where the model has them."""
-    outputs = sensor.model.output_names
-    if not all(name in outputs for name in names):
-        return []
-    return [Linear(tuple(outputs.index(name) for name in names), projection.matrix[:, -3:])]
+        unknown = np.flatnonzero(C.diagonal() == 0.0)
+        if unknown.size:
+            axes, variance = self._first + self._used[unknown], self._sensor.default_variance
+            if variance is None:
+                name, sensor = CANONICAL_STATES[axes[0]], self._sensor.name
+                raise BadMeasurementError(f"variance of {name} is 0 and {sensor}_variance not set")
+            C[unknown, unknown] = variance[axes]
+        if dpotrf(C, lower=1)[1]:
+            raise BadMeasurementError("covariance not positive definite")
+        return C
 
 
 def planar_constraint(model: Model, stamp: int) -> Measurement:

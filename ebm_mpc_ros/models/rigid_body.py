@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,8 @@ _P, _Q, _V, _R, _A = slice(0, 3), slice(3, 7), slice(7, 10), slice(10, 13), slic
 _ATTITUDE = (3, 4, 5)
 _FLAT = np.array([15 * i + j for i, j in ENTRIES])
 _EYE = np.eye(15)
+# Beyond a pitch of 84 degrees a yaw by itself says less and less of anything.
+_STEEPEST = 10.0
 _NO_INPUT = np.empty((15, 0))
 
 
@@ -131,17 +134,27 @@ class RigidBody(Model):
         return difference
 
     def residual_jacobian(self, x: Array, rows: Sequence[int]) -> Array:
-        """Return the rows (…, k, 15) of H: ones, and the heading's cosine and sine."""
+        """Return ∂ residual/∂δ (…, k, 15): ones, and the attitude's in the heading frame.
+
+        Where yaw is measured and roll is not, a tilt changes the yaw by tan(pitch) of it.
+        """
         if not isinstance(x, np.ndarray) or x.ndim > 1:
             return super().residual_jacobian(x, rows)
-        _, _, tilt, H = _plan(tuple(rows))
-        if tilt:
-            yaw = rotation.heading_column(x[_Q].tolist())
-            f = rotation.functions(yaw)
-            cos, sin = f.cos(yaw), f.sin(yaw)
+        _, attitude, yaw_alone, H = _plan(tuple(rows))
+        if attitude:
+            q = x[_Q].tolist()
+            yaw = rotation.heading_column(q)
+            cos, sin = math.cos(yaw), math.sin(yaw)
             H = H.copy()
-            for i, axis in tilt:
-                H[i, 3:5] = (cos, sin) if axis == 0 else (-sin, cos)
+            for i, axis in attitude:
+                if axis == 0:
+                    H[i, 3:5] = cos, sin
+                elif axis == 1:
+                    H[i, 3:5] = -sin, cos
+                elif yaw_alone:
+                    slope = math.tan(rotation.rpy_columns(q)[1])
+                    slope = min(max(slope, -_STEEPEST), _STEEPEST)
+                    H[i, 3:5] = slope * cos, slope * sin
         return H
 
     def state(self, outputs: Array) -> Array:
@@ -178,22 +191,21 @@ class _Plan(NamedTuple):
     Attributes:
         places: Where they lie in a state; an attitude's is not used.
         attitude: (k, axis) of the attitude's rows.
-        tilt: (k, axis) of roll and pitch among them.
+        yaw_alone: Whether yaw is among them and roll is not.
         selection: H, the attitude being measured in world axes.
     """
 
     places: NDArray[np.intp]
     attitude: tuple[tuple[int, int], ...]
-    tilt: tuple[tuple[int, int], ...]
+    yaw_alone: bool
     selection: NDArray[np.float64]
 
 
 @lru_cache(maxsize=256)
 def _plan(rows: tuple[int, ...]) -> _Plan:
-    attitude = tuple((i, row - 3) for i, row in enumerate(rows) if row in _ATTITUDE)
     return _Plan(
         np.array([row if row < 3 else row + 1 for row in rows], dtype=np.intp),
-        attitude,
-        tuple((i, axis) for i, axis in attitude if axis < 2),
+        tuple((i, row - 3) for i, row in enumerate(rows) if row in _ATTITUDE),
+        5 in rows and 3 not in rows,
         _EYE[list(rows)],
     )

@@ -1,10 +1,22 @@
-"""A linear model, whose extended Kalman filter is the Kalman filter."""
+"""What the tests of the estimation share: a linear model, sensors, derivatives."""
 
+import sys
+from pathlib import Path
+
+import hypothesis
 import numpy as np
 import pytest
 
-from ebm_mpc_ros.models import Jacobians
+from ebm_mpc_ros.estimation.sensors import SensorSettings
+from ebm_mpc_ros.models import CANONICAL_STATES, Jacobians, load_model
 from ebm_mpc_ros.models.base import Model
+
+HERE = Path(__file__).resolve()
+sys.path += [str(HERE.parent), str(HERE.parents[2] / "bench")]
+
+# The same examples at every run, however slow the machine.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 class Linear(Model):
@@ -36,3 +48,47 @@ class Linear(Model):
 @pytest.fixture
 def linear():
     return Linear()
+
+
+@pytest.fixture(scope="session")
+def sensor():
+    """Return a function that makes the settings of a sensor with a mask of those names."""
+
+    def made(*names, model="rigid_body", name="odom0", **changes):
+        model = load_model(model) if isinstance(model, str) else model
+        mask = tuple(state in names for state in CANONICAL_STATES)
+        return SensorSettings(name=name, model=model, mask=mask, **changes)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def somewhere():
+    """Return a function that draws a state of a model, at any attitude."""
+
+    def drawn(model, rng):
+        return model.plus(np.array(model.origin()), rng.normal(size=len(model.state_names)))
+
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def spd():
+    """Return a function that draws a positive definite matrix."""
+
+    def drawn(size, rng):
+        root = rng.normal(size=(size, size))
+        return root @ root.T + 0.1 * np.eye(size)
+
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def derivative():
+    """Return a function that differentiates f(δ) (k,) at δ = 0 (size,) by central differences."""
+
+    def differentiated(function, size, step=1e-6):
+        columns = [(function(d) - function(-d)) / (2 * step) for d in step * np.eye(size)]
+        return np.column_stack(columns)
+
+    return differentiated

@@ -156,3 +156,25 @@ def test_nothing_given_is_written_to(linear):
     now = [belief.state, belief.covariance, z.values, z.covariance]
     for before, after in zip(kept, now, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("rows", [(3,), (4,), (5,), (3, 4), (3, 5), (4, 5), (3, 4, 5), (0, 5, 9)])
+def test_H_of_some_outputs_is_the_derivative_of_their_innovation(derivative, rows):
+    model = load_model("rigid_body")
+    outputs = np.random.default_rng(6).normal(size=15) * 0.5
+    x = np.asarray(model.state(outputs))
+
+    def innovation(delta):
+        z = model.h(model.plus(x, delta))[list(rows)]
+        return update(model, Belief(x, np.eye(15)), measurement(rows, z, np.eye(len(rows))))[1]
+
+    found = model.residual_jacobian(x, rows)
+    np.testing.assert_allclose(found, derivative(innovation, 15), atol=1e-7)
+
+
+def test_a_measurement_of_nothing_changes_nothing_and_says_nothing(linear, capfd):
+    belief = Belief(np.ones(4), np.eye(4))
+    result = update(linear, belief, measurement((), (), np.eye(0)))
+    np.testing.assert_array_equal(result.belief.state, belief.state)
+    np.testing.assert_array_equal(result.belief.covariance, belief.covariance)
+    assert capfd.readouterr() == ("", "")

@@ -2,54 +2,16 @@
 
 import numpy as np
 import pytest
+from filtering import MS, START, measured, put, settings, started
 
-from ebm_mpc_ros.estimation.ekf import Belief, Measurement, predict, update
-from ebm_mpc_ros.estimation.filter import Filter, FilterSettings
+from ebm_mpc_ros.estimation.ekf import Belief, predict, update
+from ebm_mpc_ros.estimation.filter import Filter
 from ebm_mpc_ros.models import load_model
-
-MS = 1_000_000
-SECOND = 1000 * MS
-START = 100 * SECOND
-
-
-def settings(model, **changes):
-    n, q = len(model.state_names), len(model.noise_names)
-    values = {
-        "process_noise": np.eye(q) * 0.1,
-        "initial_covariance": np.eye(n) * 0.5,
-        "initial_state": np.zeros(n),
-        "sensor_timeout": 0.1,
-    }
-    return FilterSettings(model=model, **(values | changes))
-
-
-def measured(stamp, row, value, variance=0.1, source="odom0", threshold=np.inf):
-    rows = tuple(np.atleast_1d(row))
-    values = np.broadcast_to(np.asarray(value, float), len(rows)).copy()
-    return Measurement(stamp, source, rows, values, np.eye(len(rows)) * variance, threshold)
-
-
-def twist(speed, yaw_rate):
-    return (speed, 0.0, 0.0, 0.0, 0.0, yaw_rate)
-
-
-def put(one, measurement, now):
-    problem = one.stamp_problem(measurement.stamp, now)
-    if not problem:
-        one.put(measurement)
-    return problem
 
 
 @pytest.fixture
 def one(linear):
     return Filter(settings(linear))
-
-
-def started(model, **changes):
-    filter_ = Filter(settings(model, **changes))
-    put(filter_, measured(START, 0, 1.0), START)
-    filter_.advance(START)
-    return filter_
 
 
 def test_there_is_no_estimate_before_the_first_measurement(one):
@@ -160,86 +122,6 @@ def test_an_outlier_is_rejected_and_counted(linear):
     put(one, measured(START + MS, 0, 50.0, threshold=5.0), START + MS)
     assert one.advance(START + MS).belief.state[0] == pytest.approx(1.0)
     assert one.dropped == {("odom0", "beyond the rejection threshold"): 1}
-
-
-def test_without_measurements_it_predicts_only_after_the_timeout(linear):
-    one = started(linear)
-    put(one, measured(START, 2, 1.0, 1e-9), START)
-    one.advance(START)
-    assert one.advance(START + 99 * MS).stamp == START
-    stamp, belief = one.advance(START + 100 * MS)
-    assert stamp == START + 100 * MS
-    assert belief.state[0] == pytest.approx(1.1, abs=1e-6)
-
-
-def test_it_can_predict_to_the_present_at_every_tick(linear):
-    one = started(linear, predict_to_current_time=True)
-    assert one.advance(START + 10 * MS).stamp == START + 10 * MS
-    put(one, measured(START + 15 * MS, 0, 1.0), START + 20 * MS)
-    assert one.advance(START + 20 * MS).stamp == START + 20 * MS
-
-
-def test_time_that_stands_still_changes_nothing(linear):
-    one = started(linear, predict_to_current_time=True)
-    before = one.estimate.belief
-    after = one.advance(START).belief
-    np.testing.assert_array_equal(after.covariance, before.covariance)
-
-
-def test_it_drives_with_the_commanded_acceleration():
-    model = load_model("diff_drive")
-    still = np.eye(5) * 1e-9
-    one = Filter(settings(model, initial_covariance=still, process_noise=still))
-    put(one, measured(START, [0, 1, 2, 3, 4], 0.0, 1e-9), START)
-    one.advance(START)
-    for k in range(11):
-        now = START + k * 100 * MS
-        one.command(now, twist(0.05 * k, 0.1 * k), now)
-    stamp, belief = one.advance(START + 1100 * MS)
-    assert stamp == START + 1100 * MS
-    np.testing.assert_allclose(belief.state[3:], [0.5, 1.0], atol=1e-12)
-
-
-def test_commands_are_ignored_where_control_is_off():
-    one = Filter(settings(load_model("diff_drive"), use_control=False))
-    put(one, measured(START, 3, 0.0), START)
-    one.advance(START)
-    for k in range(3):
-        one.command(START + k * 100 * MS, twist(1.0 * k, 0.0), START + k * 100 * MS)
-    assert one.advance(START + 300 * MS).belief.state[3] == 0.0
-
-
-@pytest.mark.parametrize("bad", [(np.nan, 0.0), (0.0, np.inf)])
-def test_a_command_that_is_not_finite_is_refused_and_counted(bad):
-    one = Filter(settings(load_model("diff_drive")))
-    assert not one.command(START, twist(*bad), START)
-    assert one.dropped == {("cmd_vel", "values not finite"): 1}
-
-
-def test_one_command_from_the_future_does_not_silence_the_others():
-    one = Filter(settings(load_model("diff_drive")))
-    put(one, measured(START, [3, 4], 0.0, 1e-9), START)
-    one.advance(START)
-    assert not one.command(START + 3600 * SECOND, twist(0.0, 0.0), START)
-    for k in range(2):
-        assert one.command(START + k * 100 * MS, twist(0.1 * k, 0.0), START + k * 100 * MS)
-    assert one.advance(START + 200 * MS).belief.state[3] == pytest.approx(0.1)
-    assert one.dropped == {("cmd_vel", "stamp in the future"): 1}
-
-
-def test_reset_forgets_belief_queue_and_commands():
-    one = Filter(settings(load_model("diff_drive")))
-    put(one, measured(START, 3, 1.0), START)
-    one.advance(START)
-    put(one, measured(START + 100 * MS, 3, 7.0), START)
-    for k in range(2):
-        one.command(START + k * 100 * MS, twist(1.0 * k, 0.0), START + k * 100 * MS)
-    one.reset()
-    assert one.estimate is None
-    assert one.advance(START + 100 * MS) is None
-    put(one, measured(START + 100 * MS, 3, 2.0), START + 100 * MS)
-    assert one.advance(START + 100 * MS).belief.state[3] == 2.0
-    assert one.advance(START + 200 * MS).belief.state[3] == 2.0
 
 
 @pytest.mark.parametrize(

@@ -1,212 +1,121 @@
-"""From what a sensor says in its own frame to the robot's coordinates."""
+"""Masks in the sensor's axes, and what a covariance must be."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebm_mpc_ros.estimation import sensors
-from ebm_mpc_ros.estimation.frames import IDENTITY, Transform, parse_transform
-from ebm_mpc_ros.estimation.sensors import BadMeasurementError, SensorSettings
-from ebm_mpc_ros.models import CANONICAL_STATES, load_model, rotation
-
-HUSKY = parse_transform("base_link imu_link 0 -0.3 0.52 1.5707963 0 -1.5707963")[2]
-STAMP = 123
-LEVEL = np.array([0.0, 0.0, 0.0, 1.0])
-RANDOM = np.random.default_rng(0)
-
-angles = st.floats(-3.1, 3.1)
-attitudes = st.tuples(angles, st.floats(-1.5, 1.5), angles).map(
-    lambda rpy: rotation.from_rpy(*np.array(rpy))
+from ebm_mpc_ros.estimation.frames import Transform, parse_transform
+from ebm_mpc_ros.estimation.sensors import (
+    BadMeasurementError,
+    Projection,
+    SensorSettings,
+    planar_constraint,
+    unit,
 )
+from ebm_mpc_ros.models import CANONICAL_STATES, load_model
+
+HUSKY = parse_transform("base_link imu_link 0 -0.3 0.52 1.5707963 0 -1.5707963")[2].matrix
+"""Base x is the sensor's -z, base y its -x, base z its y."""
+LEVEL = np.eye(3)
+RATES, ACCELERATIONS = 9, 12
 
 
-def sensor(*names, model="rigid_body", **changes):
-    mask = tuple(state in names for state in CANONICAL_STATES)
-    return SensorSettings(name="odom0", model=load_model(model), mask=mask, **changes)
+def names(projection, sensor):
+    return [sensor.model.output_names[row] for row in projection.rows]
 
 
-def spd(size):
-    root = RANDOM.normal(size=(size, size))
-    return root @ root.T + 0.1 * np.eye(size)
+@pytest.mark.parametrize(
+    ("mask", "fused"),
+    [
+        (("vroll", "vpitch"), ["vpitch", "vyaw"]),
+        (("vroll",), ["vpitch"]),
+        (("vyaw",), ["vroll"]),
+        (("vroll", "vpitch", "vyaw"), ["vroll", "vpitch", "vyaw"]),
+        (("ax", "vx"), []),
+    ],
+)
+def test_a_mask_selects_the_axes_of_the_sensor(sensor, mask, fused):
+    settings = sensor(*mask)
+    assert names(Projection(settings, RATES, HUSKY), settings) == fused
 
 
-def pose(settings, position=(1.0, 2.0, 3.0), q=LEVEL, covariance=None, frame=IDENTITY):
-    C = np.eye(6) * 0.1 if covariance is None else covariance
-    return sensors.pose(settings, STAMP, np.asarray(position, float), np.asarray(q), C, frame)
+def test_values_and_covariances_turn_with_the_sensor(sensor, spd):
+    C = spd(3, np.random.default_rng(0))
+    whole = Projection(sensor("ax", "ay", "az"), ACCELERATIONS, HUSKY)
+    np.testing.assert_allclose(whole.values(np.array([1.0, 2.0, 3.0])), [-3, -1, 2], atol=1e-6)
+    np.testing.assert_allclose(whole.covariance(C), HUSKY @ C @ HUSKY.T, atol=1e-12)
+    part = Projection(sensor("ax", "ay"), ACCELERATIONS, HUSKY)
+    np.testing.assert_allclose(part.values(np.array([1.0, 2.0, 3.0])), [-1, 2], atol=1e-6)
+    expected = (HUSKY @ C @ HUSKY.T)[1:, 1:]
+    np.testing.assert_allclose(part.covariance(C), expected, atol=1e-6)
 
 
-def twist(
-    settings, linear=(1.0, 2.0, 3.0), angular=(4.0, 5.0, 6.0), covariance=None, mounting=IDENTITY
-):
-    C = np.eye(6) * 0.1 if covariance is None else covariance
-    linear, angular = np.asarray(linear, float), np.asarray(angular, float)
-    return sensors.twist(settings, STAMP, linear, angular, C, mounting)
-
-
-def orientation(settings, q=LEVEL, covariance=None, mounting=IDENTITY):
-    C = np.eye(3) * 0.1 if covariance is None else covariance
-    return sensors.orientation(settings, STAMP, np.asarray(q), C, mounting)
-
-
-def acceleration(settings, force=(1.0, 2.0, 3.0), covariance=None, mounting=IDENTITY, q=LEVEL):
-    C = np.eye(3) * 0.1 if covariance is None else covariance
-    return sensors.acceleration(settings, STAMP, np.asarray(force, float), C, mounting, q)
-
-
-# Masks
-
-
-def test_the_mask_selects_rows_and_values():
-    z = pose(sensor("x", "z", "vx"))
-    np.testing.assert_array_equal(z.rows, [0, 2])
-    np.testing.assert_array_equal(z.values, [1.0, 3.0])
-    assert (z.stamp, z.source) == (STAMP, "odom0")
-    z = twist(sensor("x", "vy", "vyaw"))
-    np.testing.assert_array_equal(z.rows, [7, 11])
-    np.testing.assert_array_equal(z.values, [2.0, 6.0])
-
-
-def test_a_smaller_model_leaves_out_what_it_lacks():
-    z = twist(sensor(*CANONICAL_STATES, model="diff_drive"))
-    np.testing.assert_array_equal(z.rows, [3, 4])
-    np.testing.assert_array_equal(z.values, [1.0, 6.0])
-    assert acceleration(sensor(*CANONICAL_STATES, model="diff_drive")) is None
-
-
-def test_nothing_wanted_is_nothing_measured():
-    nothing = sensor()
-    assert pose(nothing) is twist(nothing) is orientation(nothing) is acceleration(nothing) is None
-
-
-def test_each_kind_has_its_own_rejection_threshold():
-    one = sensor(
-        *CANONICAL_STATES, pose_threshold=2.0, twist_threshold=3.0, acceleration_threshold=4.0
-    )
-    assert pose(one).threshold == orientation(one).threshold == 2.0
-    assert twist(one).threshold == 3.0
-    assert acceleration(one).threshold == 4.0
-
-
-# Frames
-
-
-def test_a_pose_is_moved_into_the_world():
-    frame = Transform.from_rpy([10.0, 0.0, 0.0, 0.0, 0.0, np.pi / 2])
-    yaw = rotation.from_rpy(*np.array([0.0, 0.0, 0.3]))
-    z = pose(sensor("x", "y", "yaw"), (1.0, 2.0, 0.0), yaw, frame=frame)
-    np.testing.assert_allclose(z.values, [8.0, 1.0, np.pi / 2 + 0.3], atol=1e-12)
-
-
-def test_a_twist_is_turned_into_the_body():
-    z = twist(sensor(*CANONICAL_STATES), mounting=Transform(np.zeros(3), HUSKY.quaternion))
-    np.testing.assert_allclose(z.values, [-3, -1, 2, -6, -4, 5], atol=1e-6)
-
-
-@given(position=st.lists(st.floats(-2, 2), min_size=3, max_size=3), rate=st.floats(-3, 3))
-def test_a_robot_that_turns_on_the_spot_has_no_velocity(position, rate):
-    omega = np.array([0.0, 0.0, rate])
-    mounting = Transform.from_rpy([*position, 0.4, -0.3, 2.0])
-    at_sensor = np.cross(omega, position)
-    back = mounting.matrix.T
-    z = twist(sensor("vx", "vy", "vz"), back @ at_sensor, back @ omega, mounting=mounting)
-    np.testing.assert_allclose(z.values, 0.0, atol=1e-12)
-
-
-@given(attitude=attitudes)
-def test_an_imu_orientation_is_composed_with_its_mounting(attitude):
-    settings = sensor("roll", "pitch", "yaw")
-    z = orientation(settings, rotation.multiply(attitude, HUSKY.quaternion), mounting=HUSKY)
-    measured = rotation.from_rpy(*z.values)
-    apart = rotation.multiply(measured, rotation.conjugate(attitude))
-    np.testing.assert_allclose(rotation.log(apart), 0.0, atol=1e-7)
-
-
-@given(attitude=attitudes, motion=st.lists(st.floats(-5, 5), min_size=3, max_size=3))
-def test_gravity_is_removed_at_any_attitude_and_mounting(attitude, motion):
-    body_to_world = rotation.matrix(attitude)
-    force = np.array(motion) + body_to_world.T @ [0.0, 0.0, 9.80665]
-    settings = sensor("ax", "ay", "az", remove_gravity=True)
-    z = acceleration(settings, HUSKY.matrix.T @ force, mounting=HUSKY, q=attitude)
-    np.testing.assert_allclose(z.values, motion, atol=1e-9)
-
-
-def test_gravity_stays_where_it_is_not_to_be_removed():
-    z = acceleration(sensor("az"), (0.0, 0.0, 9.8))
-    np.testing.assert_array_equal(z.values, [9.8])
-
-
-def test_the_strength_of_gravity_is_a_setting():
-    z = acceleration(sensor("az", remove_gravity=True, gravity=1.62), (0.0, 0.0, 1.62))
-    np.testing.assert_array_equal(z.values, [0.0])
-
-
-def test_covariances_turn_with_the_frame():
-    R, C6, C3 = HUSKY.matrix, spd(6), spd(3)
-    both = np.kron(np.eye(2), R)
-    everything = sensor(*CANONICAL_STATES)
-    bare = Transform(np.zeros(3), HUSKY.quaternion)
-    for found, expected in (
-        (pose(everything, covariance=C6, frame=bare), both @ C6 @ both.T),
-        (twist(everything, covariance=C6, mounting=bare), both @ C6 @ both.T),
-        (orientation(everything, covariance=C3, mounting=HUSKY), R @ C3 @ R.T),
-        (acceleration(everything, covariance=C3, mounting=HUSKY), R @ C3 @ R.T),
-    ):
-        np.testing.assert_allclose(found.covariance, expected, atol=1e-9)
-    part = twist(sensor("vy", "vyaw"), covariance=C6, mounting=bare)
+def test_a_tilted_axis_has_a_part_in_two(sensor):
+    turned = Transform.from_rpy([0, 0, 0, 0, 0, 0.3]).matrix
+    settings = sensor("ax")
+    found = Projection(settings, ACCELERATIONS, turned)
+    assert names(found, settings) == ["ax", "ay"]
+    # The whole vector is turned, and what the mask leaves out of it too.
     np.testing.assert_allclose(
-        part.covariance, (both @ C6 @ both.T)[np.ix_([1, 5], [1, 5])], atol=1e-9
+        found.values(np.array([1.0, 2.0, 0.0])),
+        [np.cos(0.3) - 2 * np.sin(0.3), np.sin(0.3) + 2 * np.cos(0.3)],
     )
 
 
-# Garbage where the mask does not look
+def test_the_mask_can_turn_by_another_rotation_than_the_values(sensor):
+    settings = sensor("roll", "pitch")
+    found = Projection(settings, 3, HUSKY, mask_rotation=LEVEL)
+    assert names(found, settings) == ["roll", "pitch"]
+    np.testing.assert_allclose(found.values(np.array([1.0, 2.0, 3.0])), [-3, -1], atol=1e-6)
+
+
+def test_a_shift_fuses_the_rate_of_what_is_masked(sensor):
+    settings = sensor("x", "yaw")
+    found = Projection(settings, 0, np.eye(6), shift=6)
+    assert names(found, settings) == ["vx", "vyaw"]
+    np.testing.assert_array_equal(found.values(np.arange(6.0)), [0.0, 5.0])
+
+
+def test_a_smaller_model_leaves_out_what_it_lacks(sensor):
+    settings = sensor(*CANONICAL_STATES, model="diff_drive")
+    assert names(Projection(settings, 6, np.eye(6)), settings) == ["vx", "vyaw"]
+    assert Projection(settings, ACCELERATIONS, LEVEL).rows == ()
+
+
+def test_two_d_mode_leaves_out_what_it_holds_at_zero(sensor):
+    settings = sensor(*CANONICAL_STATES, planar=True)
+    found = Projection(settings, 0, np.eye(6))
+    assert names(found, settings) == ["x", "y", "yaw"]
+
+
+def test_two_d_mode_measures_zeros():
+    model = load_model("rigid_body")
+    found = planar_constraint(model, 7)
+    held = [model.output_names[row] for row in found.rows]
+    assert held == ["z", "roll", "pitch", "vz", "vroll", "vpitch", "az"]
+    assert found.stamp == 7
+    assert not found.values.any()
+    np.testing.assert_array_equal(found.covariance, np.eye(7) * 1e-6)
 
 
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, -1.0, 0.0])
-def test_what_the_mask_does_not_take_may_be_garbage(garbage):
-    C = np.full((6, 6), garbage)
-    C[0, 0] = C[5, 5] = 0.1
-    C[0, 5] = C[5, 0] = 0.0
-    bad = (1.0, garbage, garbage)
-    z = twist(sensor("vx", "vyaw"), bad, (garbage, garbage, 6.0), C)
-    np.testing.assert_array_equal(z.values, [1.0, 6.0])
-    np.testing.assert_array_equal(z.covariance, np.eye(2) * 0.1)
-    np.testing.assert_array_equal(pose(sensor("x"), bad, np.full(4, garbage), C).values, [1.0])
-    only_yaw = np.diag([garbage] * 5 + [0.1])
-    z = pose(sensor("yaw"), np.full(3, garbage), covariance=only_yaw)
-    np.testing.assert_array_equal(z.covariance, [[0.1]])
-
-
-@pytest.mark.parametrize("garbage", [np.nan, np.inf])
-def test_a_turned_sensor_looks_only_at_the_axes_it_needs(garbage):
+def test_what_the_mask_does_not_take_may_be_garbage(sensor, garbage):
+    found = Projection(sensor("ay"), ACCELERATIONS, HUSKY)
     C = np.full((3, 3), garbage)
     C[1, 1] = 0.2
-    force = (garbage, 7.0, garbage)
-    z = acceleration(sensor("az"), force, C, mounting=HUSKY_EXACT)
-    np.testing.assert_allclose(z.values, [7.0])
-    np.testing.assert_allclose(z.covariance, [[0.2]])
-
-
-HUSKY_EXACT = Transform.from_rpy([0, -0.3, 0.52, np.pi / 2, 0, -np.pi / 2])
-
-
-def test_the_lever_arm_needs_the_rates_it_multiplies():
-    ahead = Transform.from_rpy([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-    assert twist(sensor("vx"), angular=[np.nan] * 3, mounting=ahead).values == [1.0]
-    with pytest.raises(BadMeasurementError, match="values not finite"):
-        twist(sensor("vy"), angular=[0.0, 0.0, np.nan], mounting=ahead)
-
-
-# What is refused
+    np.testing.assert_allclose(found.values(np.array([garbage, 7.0, garbage])), [7.0])
+    np.testing.assert_allclose(found.covariance(C), [[0.2]])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("make", [pose, twist, acceleration])
-def test_values_that_are_not_finite_are_refused(make, bad):
+def test_values_that_are_not_finite_are_refused(sensor, bad):
+    found = Projection(sensor("ax", "ay"), ACCELERATIONS, HUSKY)
     with pytest.raises(BadMeasurementError, match=r"^values not finite$"):
-        make(sensor("y", "vy", "ay"), (0.0, bad, 0.0))
+        found.values(np.array([0.0, bad, 0.0]))
 
 
+@pytest.mark.parametrize("rotation", [LEVEL, HUSKY])
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
@@ -215,35 +124,48 @@ def test_values_that_are_not_finite_are_refused(make, bad):
         ({(1, 1): -0.1}, "covariance not positive definite"),
         ({(0, 1): 0.5, (1, 0): 0.5}, "covariance not positive definite"),
         ({(0, 1): 0.05}, "covariance not symmetric"),
-        ({(1, 1): 0.0}, "variance of {} is 0 and odom0_variance not set"),
+        ({(1, 1): 0.0}, "variance of ay is 0 and odom0_variance not set"),
     ],
 )
-def test_an_impossible_covariance_is_refused_with_its_reason(entries, reason):
-    for make, names in (
-        (pose, ("x", "y")),
-        (twist, ("vx", "vy")),
-        (orientation, ("roll", "pitch")),
-        (acceleration, ("ax", "ay")),
-    ):
-        C = np.eye(3 if make in (orientation, acceleration) else 6) * 0.1
-        for at, value in entries.items():
-            C[at] = value
-        expected = f"^{reason.format(names[1])}$"
-        with pytest.raises(BadMeasurementError, match=expected):
-            make(sensor(*names), covariance=C)
+def test_an_impossible_covariance_is_refused_with_its_reason(sensor, rotation, entries, reason):
+    found = Projection(sensor("ax", "ay"), ACCELERATIONS, rotation)
+    C = np.eye(3) * 0.1
+    for at, value in entries.items():
+        C[at] = value
+    for _ in range(2):
+        with pytest.raises(BadMeasurementError, match=f"^{reason}$"):
+            found.covariance(C)
 
 
-def test_zero_variances_are_replaced_by_the_configured_ones():
+def test_a_negative_variance_is_refused_though_it_drowns_in_others(sensor):
+    turned = Transform.from_rpy([0, 0, 0, 0, 0, 0.3]).matrix
+    found = Projection(sensor("vx", model="diff_drive"), 6, np.kron(np.eye(2), turned))
+    with pytest.raises(BadMeasurementError, match="not positive definite"):
+        found.covariance(np.diag([0.5, -0.01, 0.1, 0.1, 0.1, 0.1]))
+
+
+def test_zero_variances_are_replaced_by_the_sensors_own_in_its_axes(sensor):
     variance = np.arange(15.0) + 1.0
-    C = np.diag([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
-    z = twist(sensor("vx", "vy", "vyaw", default_variance=variance), covariance=C)
-    np.testing.assert_array_equal(z.covariance, np.diag([7.0, 0.5, 12.0]))
+    found = Projection(sensor("ax", "ay", default_variance=variance), ACCELERATIONS, HUSKY)
+    C = np.diag([0.0, 0.5, 0.0])
+    np.testing.assert_allclose(found.covariance(C), np.diag([13.0, 0.5]), atol=1e-5)
+    np.testing.assert_array_equal(C, np.diag([0.0, 0.5, 0.0]))
 
 
-def test_a_zero_variance_of_a_turned_sensor_is_recognised():
-    C = np.diag([0.3, 0.3, 0.0])
-    with pytest.raises(BadMeasurementError, match="variance of ax is 0"):
-        acceleration(sensor("ax", "ay", "az"), covariance=C, mounting=HUSKY_EXACT)
+def test_a_rate_by_differences_takes_the_variance_of_its_pose(sensor):
+    variance = np.arange(15.0) + 1.0
+    found = Projection(sensor("x", "yaw", default_variance=variance), 0, np.eye(6), shift=6)
+    np.testing.assert_array_equal(found.covariance(np.zeros((6, 6))), np.diag([1.0, 6.0]))
+
+
+@given(seed=st.integers(0, 2**32 - 1), yaw=st.floats(-3, 3))
+def test_every_covariance_is_its_own(sensor, spd, seed, yaw):
+    rng = np.random.default_rng(seed)
+    R = Transform.from_rpy([0, 0, 0, 0.3, -0.2, yaw]).matrix
+    found = Projection(sensor("ax", "ay", "az"), ACCELERATIONS, R)
+    for C in (spd(3, rng), spd(3, rng)):
+        np.testing.assert_allclose(found.covariance(C), R @ C @ R.T, atol=1e-12)
+        np.testing.assert_allclose(found.covariance(C.copy()), R @ C @ R.T, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -257,23 +179,11 @@ def test_a_zero_variance_of_a_turned_sensor_is_recognised():
 )
 def test_an_impossible_quaternion_is_refused_with_its_reason(q, reason):
     with pytest.raises(BadMeasurementError, match=f"^{reason}$"):
-        orientation(sensor("yaw"), q)
-    with pytest.raises(BadMeasurementError, match=f"^{reason}$"):
-        pose(sensor("yaw"), q=q)
+        unit(np.array(q))
 
 
 def test_a_quaternion_a_little_off_is_normalised():
-    z = orientation(
-        sensor("roll", "pitch", "yaw"), 1.05 * rotation.from_rpy(*np.array([0.1, 0.2, 0.3]))
-    )
-    np.testing.assert_allclose(z.values, [0.1, 0.2, 0.3], atol=1e-12)
-
-
-def test_the_message_itself_is_not_written_to():
-    C, force = np.diag([0.0, 0.1, 0.1]), np.ones(3)
-    acceleration(sensor("ax", "ay", default_variance=np.ones(15)), force, C)
-    np.testing.assert_array_equal(C, np.diag([0.0, 0.1, 0.1]))
-    np.testing.assert_array_equal(force, np.ones(3))
+    np.testing.assert_allclose(unit(np.array([0.0, 0.0, 0.63, 0.84])), [0, 0, 0.6, 0.8])
 
 
 @pytest.mark.parametrize(
