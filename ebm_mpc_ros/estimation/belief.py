@@ -31,21 +31,23 @@ def start(model: Model, outputs: Vector, covariance: Matrix, measurement: Measur
         covariance: Covariance (n, n) before.
         measurement: The measurement.
     """
-    x = np.asarray(model.state(outputs))
-    values = measurement.values
-    if measurement.terms:
-        shift, H = np.zeros(len(values)), np.array(model.residual_jacobian(x, measurement.rows))
-        for term in measurement.terms:
-            term.add(model, x, outputs, shift, H)
-        values = values + shift
+    rows = list(measurement.rows)
     outputs = outputs.copy()
-    outputs[list(measurement.rows)] = values
+    outputs[rows] = measurement.values
     x = np.asarray(model.state(outputs))
-    names = [model.output_names[row] for row in measurement.rows]
+    R = measurement.covariance
+    if measurement.terms:
+        correction, T = np.zeros(len(rows)), np.zeros((len(rows), len(covariance)))
+        for term in measurement.terms:
+            term.add(model, x, outputs, correction, T)
+        outputs[rows] += correction
+        x = np.asarray(model.state(outputs))
+        R = R + T @ covariance @ T.T
+    names = [model.output_names[row] for row in rows]
     kept = [i for i, name in enumerate(names) if name in model.state_names]
     states = [model.state_names.index(names[i]) for i in kept]
-    H = model.residual_jacobian(x, [measurement.rows[i] for i in kept])[:, states]
-    R = measurement.covariance[np.ix_(kept, kept)]
+    H = model.residual_jacobian(x, [rows[i] for i in kept])[:, states]
+    R = R[np.ix_(kept, kept)]
     if abs(np.linalg.det(H)) > _SMALLEST_DETERMINANT:
         back = np.linalg.inv(H)
         R = back @ R @ back.T

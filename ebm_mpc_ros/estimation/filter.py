@@ -36,7 +36,7 @@ _FASTEST = 1e2
 # s; a step of the motion model. One over a longer time is cut, at most into so many.
 _LONGEST_STEP = 0.1
 _MOST_STEPS = 10
-# ns; the way through a silence.
+# ns; of the way through a silence, ten times as long after so many.
 _STRIDE = 1_000_000_000
 _MOST_STRIDES = 100
 # While the clock stands still nothing becomes due.
@@ -270,15 +270,14 @@ class Filter:
     def _to(self, stamp: int) -> Estimate:
         """Return the last belief, predicted to `stamp` (ns).
 
-        A long way goes by whole seconds, the last of which is kept: the next reader goes on from
-        there, and where readers have been makes no difference.
+        A long way goes by strides, the last of which is kept: the next reader goes on from there,
+        and where readers have been makes no difference.
         """
         last = self._history.last
         assert last is not None  # noqa: S101
         ahead = self._ahead
         start = last if ahead is None or ahead.stamp > stamp else ahead
-        stride = max(_STRIDE, (stamp - start.stamp) // _MOST_STRIDES)
-        while stamp - start.stamp > stride:
+        while stamp - start.stamp > (stride := _stride(start.stamp - last.stamp)):
             start = self._ahead = self._predicted(start, start.stamp + stride)
         return self._predicted(start, stamp)
 
@@ -330,6 +329,13 @@ class Filter:
         speed = math.sqrt(sum(float(outputs[names.index(n)]) ** 2 for n in _TWIST if n in names))
         scale = np.array([speed if name in _POSE else 1.0 for name in model.noise_names])
         return Q * np.outer(scale, scale)
+
+
+def _stride(elapsed: int) -> int:
+    stride = _STRIDE
+    while elapsed >= _MOST_STRIDES * stride:
+        stride *= 10
+    return stride
 
 
 def _order(measurement: Measurement) -> tuple[int, str, tuple[int, ...]]:

@@ -171,6 +171,7 @@ class AttitudePart:
         """Fuse what the sensor's mask takes."""
         self._sensor = sensor
         self._mounting: Transform | None = None
+        self._R, self._turns = np.zeros((0, 0)), False
         self.reset()
 
     def reset(self) -> None:
@@ -207,7 +208,9 @@ class AttitudePart:
             self._first = attitude if self._first is None else self._first
             attitude = rotation.multiply(rotation.conjugate(self._first), attitude)
         rpy = rotation.to_rpy(attitude)
-        if len(projection.axes) == len(ATTITUDE):
+        if R is not self._R:
+            self._R, self._turns = R, len(R) == len(ATTITUDE) and not _alike(R)
+        if self._turns:
             tilt = _about_z(-rpy[2]) @ rotation.matrix(attitude)
             R = _turned(R, projection.axes, range(3), tilt)
         values = np.array(rpy)[projection.axes]
@@ -247,6 +250,11 @@ def _turned(R: Matrix, axes: list[int], which: range, turn: Matrix) -> Matrix:
     whole = np.eye(len(axes))
     whole[np.ix_(places, places)] = turn
     return np.asarray(whole @ R @ whole.T)
+
+
+def _alike(R: Matrix) -> bool:
+    """Return whether R is the same about every axis, so that no turn changes it."""
+    return bool(np.abs(R - R[0, 0] * np.eye(len(R))).max() <= 1e-9 * R[0, 0])
 
 
 def _about_z(yaw: float) -> Matrix:

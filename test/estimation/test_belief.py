@@ -47,6 +47,7 @@ def test_a_tilt_alone_begins_with_a_positive_covariance(row, yaw):
     P = np.eye(15) * 0.5
     belief = begun(MODEL, outputs, P, (row,), (0.1,), np.array([[0.01]]))
     assert np.linalg.eigvalsh(belief.covariance).min() > 0.0
+    assert belief.covariance.max() <= 0.5
 
 
 def test_terms_are_taken_off_at_the_state_before():

@@ -167,6 +167,14 @@ def test_relative_covariances_turn_with_the_first_pose(sensor):
     np.testing.assert_allclose(found.covariance, np.diag([0.4, 0.1, 0.5]), atol=1e-12)
 
 
+def test_the_mask_of_relative_poses_is_in_the_axes_of_the_frame(sensor):
+    part = PosePart(sensor("x", relative=True))
+    quarter = Transform.from_rpy([0, 0, 0, 0, 0, np.pi / 2])
+    assert measured(part, quarter).rows == (0,)
+    part.reset()
+    assert measured(part, quarter, frame=quarter).rows == (1,)
+
+
 def test_what_was_refused_is_no_origin(sensor):
     part = PosePart(sensor(*POSE, relative=True))
     with pytest.raises(BadMeasurementError):
@@ -220,13 +228,15 @@ def test_a_circle_is_driven_without_slipping_sideways(sensor):
     np.testing.assert_allclose(found.values, [3.0, 0.0, 1.5], atol=1e-12)
 
 
-def test_the_covariances_of_both_poses_turn_into_the_body_over_dt_squared(sensor):
+def test_the_covariances_of_both_poses_turn_into_the_first_body_over_dt_squared(sensor):
     first, second = np.diag([0.1, 0.4, 1, 1, 1, 0.5]), np.diag([0.2, 0.3, 1, 1, 1, 0.25])
     part = PosePart(sensor("x", "y", "yaw", differential=True))
-    quarter = Transform.from_rpy([5.0, 6.0, 0, 0, 0, np.pi / 2])
-    measured(part, quarter, first)
-    found = measured(part, quarter, second, stamp=500 * MS)
-    np.testing.assert_allclose(found.covariance, np.diag([0.7, 0.3, 0.75]) * 4.0, atol=1e-12)
+    turned = Transform.from_rpy([5.0, 6.0, 0, 0, 0, 0.5])
+    measured(part, turned, first)
+    found = measured(part, IDENTITY, second, stamp=500 * MS)
+    R = turned.matrix
+    expected = R.T @ np.diag([0.3, 0.7, 0.75]) @ R * 4.0
+    np.testing.assert_allclose(found.covariance, expected, atol=1e-12)
 
 
 def test_the_mask_of_differences_is_in_the_bodys_axes(sensor):
@@ -234,9 +244,10 @@ def test_the_mask_of_differences_is_in_the_bodys_axes(sensor):
     turned = Transform.from_rpy([0, 0, 0, 0, 0, 1.0])
     measured(part, turned)
     assert measured(part, turned, stamp=MS).rows == (6, 11)
-    quarter = Transform.from_rpy([0, 0, 0, 0, 0, np.pi / 2])
-    measured(part, turned, body=quarter, stamp=2 * MS)
-    assert measured(part, turned, body=quarter, stamp=3 * MS).rows == (7, 11)
+    # The body's x is base_link's z, its z base_link's y.
+    around = Transform(np.zeros(3), np.full(4, 0.5))
+    measured(part, turned, body=around, stamp=2 * MS)
+    assert measured(part, turned, body=around, stamp=3 * MS).rows == (8, 10)
 
 
 @pytest.mark.parametrize("stamp", [0, -MS])

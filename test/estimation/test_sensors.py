@@ -165,7 +165,8 @@ def test_every_covariance_is_its_own(sensor, spd, seed, yaw):
     found = Projection(sensor("ax", "ay", "az"), ACCELERATIONS, R)
     for C in (spd(3, rng), spd(3, rng)):
         np.testing.assert_allclose(found.covariance(C), R @ C @ R.T, atol=1e-12)
-        np.testing.assert_allclose(found.covariance(C.copy()), R @ C @ R.T, atol=1e-12)
+        # The same one again, as most sensors send, is not worked out again.
+        assert found.covariance(C.copy()) is found.covariance(C)
 
 
 @pytest.mark.parametrize(

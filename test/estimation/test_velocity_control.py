@@ -40,6 +40,7 @@ def along_x(speed, command, **changes):
         (1.0, 0.0, -3.0),  # told to stop
         (0.1, -0.1, 5.0 * -0.2),  # told to turn back, it brakes first
         (0.005, -0.1, -0.2 * 1.05),  # all but at rest it is already under way
+        (0.005, -0.005, 2.0 * -0.01),
         (0.4, 0.4, 0.0),
     ],
 )
