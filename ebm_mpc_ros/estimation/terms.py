@@ -95,11 +95,21 @@ class Centripetal:
         """Take M (ω (ω·r) - r (ω·ω)) off and add its derivative."""
         rates = [i for i, name in enumerate(_RATES) if name in model.output_names]
         rows = tuple(model.output_names.index(_RATES[i]) for i in rates)
-        omega, r = np.zeros(3), self.arm
-        omega[rates] = outputs[list(rows)]
-        innovation -= self.matrix @ (omega * (omega @ r) - r * (omega @ omega))
-        slope = np.outer(omega, r) + (omega @ r) * np.eye(3) - 2.0 * np.outer(r, omega)
-        H += self.matrix @ slope[:, rates] @ model.residual_jacobian(x, rows)
+        omega = [0.0, 0.0, 0.0]
+        for i, row in zip(rates, rows, strict=True):
+            omega[i] = float(outputs[row])
+        (wx, wy, wz), (rx, ry, rz) = omega, self.arm.tolist()
+        along, squared = wx * rx + wy * ry + wz * rz, wx * wx + wy * wy + wz * wz
+        inward = (wx * along - rx * squared, wy * along - ry * squared, wz * along - rz * squared)
+        slope = np.array(
+            [
+                [wx * rx + along - 2 * rx * wx, wx * ry - 2 * rx * wy, wx * rz - 2 * rx * wz],
+                [wy * rx - 2 * ry * wx, wy * ry + along - 2 * ry * wy, wy * rz - 2 * ry * wz],
+                [wz * rx - 2 * rz * wx, wz * ry - 2 * rz * wy, wz * rz + along - 2 * rz * wz],
+            ]
+        )
+        innovation -= self.matrix.dot(inward)
+        H += self.matrix.dot(slope[:, rates]).dot(model.residual_jacobian(x, rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
