@@ -219,7 +219,7 @@ class MpcNode(ManagedNode):
     def _fault(self) -> str:
         if not self._driver.enabled:
             self._estimate.jumped = False
-            return JUMPED if self._driver.reason == JUMPED else "not enabled"
+            return self._driver.disabled_because
         if self._estimate.jumped:
             self._estimate.reset()
             self._driver.disable(JUMPED)

@@ -291,7 +291,7 @@ class PolicyNode(ManagedNode):
             return
         self._estimate.jumped = False
         if not self._driver.enabled:
-            self._driver.stop(self._driver.reason or "not enabled")
+            self._driver.stop(self._driver.disabled_because)
             return
         reason = self._estimate.fault() or self._path.fault() or self._reason
         newest = self._newest

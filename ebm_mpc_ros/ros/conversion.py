@@ -37,5 +37,12 @@ def quaternion(q: Any) -> Vector:
 
 
 def square(numbers: Any, size: int) -> Vector:
-    """Return a row-major covariance as (size, size)."""
-    return np.asarray(numbers, dtype=float).reshape(size, size)
+    """Return a row-major covariance as (size, size).
+
+    Raises:
+        ValueError: It has another size.
+    """
+    flat = np.asarray(numbers, dtype=float)
+    if flat.size != size * size:
+        raise ValueError(f"covariance has {flat.size} numbers: must have {size * size}")
+    return flat.reshape(size, size)

@@ -24,6 +24,7 @@ ARRIVED = "arrived"
 JUMPED = "the estimate jumped: check it, then enable the robot again"
 """The reason for which a robot is disabled when its position jumps."""
 
+_NOT_ENABLED = "not enabled"
 _AT_REST = (0.0, 0.0)
 _NO_TICK = 0.15
 _BASE_TIMEOUT = 0.2
@@ -50,6 +51,8 @@ class Driver:
     ) -> None:
         """Advertise cmd_vel and the service ~/enable; `period` (s) is the time between calls."""
         self.enabled = enabled
+        self.disabled_because = _NOT_ENABLED
+        """Why the robot is not enabled, while it is not."""
         self.command = _AT_REST
         self.reason = ""
         """Why the robot is being stopped; empty while it is driven."""
@@ -69,7 +72,7 @@ class Driver:
         `start` is the robot's velocity (m/s, rad/s), to go on from where no command is in force.
         """
         if not self.enabled:
-            self.stop("not enabled")
+            self.stop(self.disabled_because)
             return
         if not (np.isfinite(u).all() and np.isfinite(start).all()):
             self.stop("the input is not finite")
@@ -99,6 +102,7 @@ class Driver:
     def disable(self, reason: str) -> None:
         """Stop, and stay stopped until somebody enables the robot again."""
         self.enabled = False
+        self.disabled_because = reason
         self.stop(reason)
 
     def halt(self) -> None:
@@ -109,6 +113,7 @@ class Driver:
             time.sleep(self._period)
             self.stop("halting")
         self.enabled = self._enabled_at_start
+        self.disabled_because = _NOT_ENABLED
         self.command, self.reason = _AT_REST, ""
 
     def _send(self, command: tuple[float, float]) -> None:
@@ -129,6 +134,7 @@ class Driver:
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self.enabled = bool(request.data)
+        self.disabled_because = _NOT_ENABLED
         response.success = True
         response.message = "enabled" if self.enabled else "disabled"
         return response

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.estimation.biases import WithBiases
 from ebm_mpc_ros.estimation.filter import FilterSettings
-from ebm_mpc_ros.estimation.frames import StaticTransforms, parse_transform
+from ebm_mpc_ros.estimation.frames import StaticTransforms, bare, parse_transform
 from ebm_mpc_ros.estimation.geodesy import Datum
 from ebm_mpc_ros.estimation.motion import bias_names
-from ebm_mpc_ros.estimation.sensors import SensorSettings
+from ebm_mpc_ros.estimation.sensors import PLANAR_ZEROS, SensorSettings
 from ebm_mpc_ros.estimation.velocity_control import VelocityControl
 from ebm_mpc_ros.models import CANONICAL_STATES, Model
 from ebm_mpc_ros.ros.estimator_parameters import INPUT, STATES, input_kind
@@ -21,7 +21,7 @@ from ebm_mpc_ros.ros.parameters import ParameterError
 from ebm_mpc_ros.ros.robot_model import robot_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Vector = NDArray[np.float64]
 
@@ -39,6 +39,7 @@ _MEASURES = {
     "navsat": range(3),
 }
 _TWIST = 6
+_ACCELERATIONS, _VELOCITIES = ("ax", "ay", "az"), ("vx", "vy", "vz")
 
 
 def input_names(values: Mapping[str, Any]) -> list[str]:
@@ -56,6 +57,32 @@ def idle_inputs(values: Mapping[str, Any]) -> list[str]:
         for name in values
         if INPUT.fullmatch(name) and values[name] and not _mask(values, name)
     ]
+
+
+def setting_warnings(values: Mapping[str, Any]) -> list[str]:
+    """Return what a user should know of settings that are allowed but do not do what they say."""
+    found = idle_inputs(values)
+    for name in input_names(values):
+        if values.get(f"{name}_differential") and values.get(f"{name}_relative"):
+            found.append(f"{name}_differential and {name}_relative are both set: the first counts")
+    if bool(values["smooth_lagged_data"]) != bool(values["history_length"]):
+        found.append("smooth_lagged_data and history_length need each other: nothing is smoothed")
+    frames = [bare(values[f"{of}_frame"]) for of in ("map", "odom", "base_link")]
+    if len(set(frames)) < len(frames):
+        found.append(f"map_frame, odom_frame and base_link_frame must differ: {', '.join(frames)}")
+    elif bare(values["world_frame"] or frames[1]) not in frames[:2]:
+        found.append(f"world_frame is neither {frames[0]} nor {frames[1]}")
+    if values["use_control"]:
+        found += [
+            f"{name} measures {axis}: use_control leaves {velocity} alone"
+            for name, axis, velocity in _measured_controls(values)
+        ]
+    return found
+
+
+def holds_plane(values: Mapping[str, Any], model: Model) -> bool:
+    """Return whether two_d_mode has anything to hold at zero."""
+    return values["two_d_mode"] and any(name in PLANAR_ZEROS for name in model.output_names)
 
 
 def estimated_model(values: Mapping[str, Any]) -> Model:
@@ -159,10 +186,14 @@ def _mask(values: Mapping[str, Any], name: str) -> tuple[bool, ...]:
 
 
 def _biases(values: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """Return name, standard deviation and noise of every bias to be estimated."""
+    """Return name, standard deviation and noise of every bias to be estimated.
+
+    Masks, which may change, have no say.
+    """
     return [
         (bias, values[f"{name}_{of}_bias_sigma"], values[f"{name}_{of}_bias_noise"])
-        for name in input_names(values)
+        for name in values
+        if INPUT.fullmatch(name) and values[name]
         for of in ("gyro", "accelerometer")
         if values.get(f"{name}_estimate_{of}_bias")
         for bias in bias_names(name, of)
@@ -184,11 +215,8 @@ def _control(values: Mapping[str, Any], model: Model) -> VelocityControl | None:
         )
     if "ax" not in model.output_names:
         raise ParameterError("parameter use_control: this model has no accelerations to control")
-    for name in input_names(values):
-        if input_kind(name) == "imu":
-            # What is measured is not assumed.
-            measured = values[f"{name}_config"][12:15]
-            mask[:3] = [on and not off for on, off in zip(mask[:3], measured, strict=True)]
+    for _, axis, _ in _measured_controls(values):
+        mask[_ACCELERATIONS.index(axis)] = False
 
     def six(name: str, otherwise: Vector) -> Vector:
         return np.array(values[name]) if values[name] else otherwise
@@ -203,6 +231,16 @@ def _control(values: Mapping[str, Any], model: Model) -> VelocityControl | None:
         deceleration_limits=six("deceleration_limits", limits),
         deceleration_gains=six("deceleration_gains", gains),
     )
+
+
+def _measured_controls(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (IMU, acceleration, velocity) of what would be controlled but is measured."""
+    controlled = values["control_config"] or [False] * _TWIST
+    for name in input_names(values):
+        if input_kind(name) == "imu":
+            for axis, velocity, on in zip(_ACCELERATIONS, _VELOCITIES, controlled, strict=False):
+                if on and values[f"{name}_config"][CANONICAL_STATES.index(axis)]:
+                    yield name, axis, velocity
 
 
 def _covariance(

@@ -2,9 +2,9 @@
 
 rclpy's own builds a wait set, a handler and a coroutine for every wake-up, with every service and
 event in it, which at 100 Hz of /clock costs more than the work. This one uses the same handles
-(rclpy 7 and 9). It waits for messages and timers alone, and looks after services, clients and events
-ten times a second. It takes all the messages that a subscription holds before it looks at timers,
-so that a timer sees everything that has arrived.
+(rclpy 7 and 9). It waits for messages and timers alone, and looks after services, clients and
+events ten times a second. It takes all the messages that a subscription holds before it looks at
+timers, so that a timer sees everything that has arrived.
 """
 
 from __future__ import annotations

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ebm_mpc_ros.estimation.fixes import FixPart
-from ebm_mpc_ros.estimation.frames import IDENTITY, Transform, UnknownFrameError
+from ebm_mpc_ros.estimation.frames import IDENTITY, Transform, UnknownFrameError, bare
 from ebm_mpc_ros.estimation.geodesy import Datum
 from ebm_mpc_ros.estimation.motion import AccelerationPart, GyroPart, TwistPart
 from ebm_mpc_ros.estimation.poses import AttitudePart, PosePart
@@ -17,31 +16,20 @@ from ebm_mpc_ros.models import rotation
 from ebm_mpc_ros.ros.conversion import quaternion, square, vector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ebm_mpc_ros.estimation.ekf import Measurement
     from ebm_mpc_ros.estimation.rest import GyroBias, RestDetector
+    from ebm_mpc_ros.ros.frame_lookup import Frames
+
+Found = list["Measurement | None"]
+"""Measurements of one message, none of them used if one can't be; None where a part has none."""
 
 _NO_DATA = -1.0
 _UNKNOWN = 0
 _NO_FIX = -1
 _POSE, _TWIST = range(6), range(6, 12)
 _ATTITUDE, _RATES, _ACCELERATION = range(3, 6), range(9, 12), range(12, 15)
-
-
-class Frames(NamedTuple):
-    """What an input needs to know of frames.
-
-    Attributes:
-        world: Name of the world's frame.
-        base: Name of the robot's own.
-        pose: Returns the pose of a frame in another, at a stamp (ns).
-    """
-
-    world: str
-    base: str
-    pose: Callable[[str, str, int], Transform]
-
-
-Found = Iterator["Measurement | None"]
 
 
 class OdomInput:
@@ -69,21 +57,26 @@ class OdomInput:
             self._pose.reset()
 
     def measurements(self, stamp: int, message: Any) -> Found:
-        """Yield what the message measures.
+        """Return what the message measures.
 
         Raises:
             BadMeasurementError: It can't be used.
             UnknownFrameError: No transform to its frame is known.
         """
-        if self._pose is not None:
-            child = message.child_frame_id if self._use_child else ""
-            yield _pose(self._pose, self._frames, stamp, message, child)
+        frames, child = self._frames, message.child_frame_id
+        found: Found = []
         if self._twist is not None:
+            mounting = frames.pose(frames.base, child, stamp)
             twist = _twist(message.twist.twist)
-            self._rest().note(stamp, *twist)
-            mounting = self._frames.pose(self._frames.base, message.child_frame_id, stamp)
             covariance = square(message.twist.covariance, 6)
-            yield self._twist.measurement(stamp, twist, covariance, mounting)
+            found.append(self._twist.measurement(stamp, twist, covariance, mounting))
+        # What remembers comes last: a message that can't be used leaves no trace in it.
+        if self._pose is not None:
+            body = child if self._use_child else ""
+            found.append(_pose(self._pose, frames, stamp, message, body))
+        if self._twist is not None:
+            self._rest().note(stamp, *twist)
+        return found
 
 
 class PoseInput:
@@ -102,13 +95,13 @@ class PoseInput:
         self._pose.reset()
 
     def measurements(self, stamp: int, message: Any) -> Found:
-        """Yield what the message measures.
+        """Return what the message measures.
 
         Raises:
             BadMeasurementError: It can't be used.
             UnknownFrameError: No transform to its frame is known.
         """
-        yield _pose(self._pose, self._frames, stamp, message, "")
+        return [_pose(self._pose, self._frames, stamp, message, "")]
 
 
 class TwistInput:
@@ -128,17 +121,18 @@ class TwistInput:
         """Start over."""
 
     def measurements(self, stamp: int, message: Any) -> Found:
-        """Yield what the message measures.
+        """Return what the message measures.
 
         Raises:
             BadMeasurementError: It can't be used.
             UnknownFrameError: No transform to its frame is known.
         """
-        twist = _twist(message.twist.twist)
-        self._rest().note(stamp, *twist)
         mounting = self._frames.pose(self._frames.base, message.header.frame_id, stamp)
+        twist = _twist(message.twist.twist)
         covariance = square(message.twist.covariance, 6)
-        yield self._twist.measurement(stamp, twist, covariance, mounting)
+        found = self._twist.measurement(stamp, twist, covariance, mounting)
+        self._rest().note(stamp, *twist)
+        return [found]
 
 
 class ImuInput:
@@ -175,7 +169,7 @@ class ImuInput:
             self._attitude.reset()
 
     def measurements(self, stamp: int, message: Any) -> Found:
-        """Yield what the message measures.
+        """Return what the message measures.
 
         Raises:
             BadMeasurementError: It can't be used.
@@ -183,28 +177,27 @@ class ImuInput:
         """
         mounting = self._frames.pose(self._frames.base, message.header.frame_id, stamp)
         oriented = message.orientation_covariance[0] != _NO_DATA
-        if oriented and self._attitude is not None:
-            covariance = square(message.orientation_covariance, 3)
-            attitude = quaternion(message.orientation)
-            yield self._attitude.measurement(stamp, attitude, covariance, mounting)
+        found: Found = []
         if self._gyro is not None and message.angular_velocity_covariance[0] != _NO_DATA:
             rate = vector(message.angular_velocity)
             if self._calibration is not None:
                 at_rest = self._rest().at_rest(stamp)
                 rate = self._calibration.corrected(rate, at_rest=at_rest)
             covariance = square(message.angular_velocity_covariance, 3)
-            yield self._gyro.measurement(stamp, rate, covariance, mounting)
+            found.append(self._gyro.measurement(stamp, rate, covariance, mounting))
         if self._acceleration is not None and message.linear_acceleration_covariance[0] != _NO_DATA:
             level = None
             if oriented and self._sensor.remove_gravity:
                 level = self._level(unit(quaternion(message.orientation)), mounting)
-            yield self._acceleration.measurement(
-                stamp,
-                vector(message.linear_acceleration),
-                square(message.linear_acceleration_covariance, 3),
-                mounting,
-                level,
-            )
+            force = vector(message.linear_acceleration)
+            covariance = square(message.linear_acceleration_covariance, 3)
+            found.append(self._acceleration.measurement(stamp, force, covariance, mounting, level))
+        # What remembers comes last: a message that can't be used leaves no trace in it.
+        if oriented and self._attitude is not None:
+            attitude = quaternion(message.orientation)
+            covariance = square(message.orientation_covariance, 3)
+            found.append(self._attitude.measurement(stamp, attitude, covariance, mounting))
+        return found
 
     def _level(self, attitude: Any, mounting: Transform) -> Any:
         """Return base_link's attitude as the IMU's orientation has it.
@@ -226,15 +219,17 @@ class NavSatInput:
         """Fuse fixes; the first one becomes the datum where that is empty."""
         self._fix, self._frames, self._datum = FixPart(sensor), frames, datum
         self.warning = ""
+        """What is wrong although fixes are used."""
 
     def reset(self) -> None:
         """Start over; the datum stays."""
 
     def measurements(self, stamp: int, message: Any) -> Found:
-        """Yield what the message measures.
+        """Return what the message measures.
 
         Raises:
             BadMeasurementError: It can't be used.
+            UnknownFrameError: The antenna's transform may still come.
         """
         if message.status.status == _NO_FIX:
             raise BadMeasurementError("no fix")
@@ -245,14 +240,17 @@ class NavSatInput:
         base, frame = self._frames.base, message.header.frame_id
         try:
             antenna = self._frames.pose(base, frame, stamp)
+            self.warning = ""
         except UnknownFrameError as error:
+            if self._frames.patient:
+                raise
             antenna = IDENTITY
             self.warning = f"{error}: its antenna is taken to be at {base}"
         datum = self._datum[0] if self._datum else place
         found = self._fix.measurement(stamp, place, covariance, datum, antenna)
         if not self._datum:
             self._datum.append(place)
-        yield found
+        return [found]
 
 
 Input = OdomInput | PoseInput | TwistInput | ImuInput | NavSatInput
@@ -268,8 +266,9 @@ INPUT_TYPES = {
 
 
 def _pose(part: PosePart, frames: Frames, stamp: int, message: Any, child: str) -> Any:
+    """Return what the pose of `child`, by default base_link, measures."""
     given = message.pose.pose
-    body = frames.pose(child, frames.base, stamp) if child and child != frames.base else IDENTITY
+    body = frames.pose(bare(child) or frames.base, frames.base, stamp)
     return part.measurement(
         stamp,
         vector(given.position),

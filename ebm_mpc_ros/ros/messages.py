@@ -11,6 +11,7 @@ from geometry_msgs.msg import (
     Point,
     PoseStamped,
     Quaternion,
+    TransformStamped,
     TwistStamped,
     Vector3,
 )
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ebm_mpc_ros.ros.estimator import Acceleration, Odometry
+    from ebm_mpc_ros.ros.estimate_output import Acceleration, Broadcast, Odometry
 
     Numbers = Sequence[float] | NDArray[np.float64]
 
@@ -76,6 +77,16 @@ def to_acceleration(acceleration: Acceleration, frame: str) -> AccelWithCovarian
     message.accel.accel.linear = to_vector(acceleration.linear)
     message.accel.accel.angular = to_vector(acceleration.angular)
     message.accel.covariance = acceleration.covariance.ravel()
+    return message
+
+
+def to_transform(broadcast: Broadcast) -> TransformStamped:
+    """Return a frame's pose in another as geometry_msgs/TransformStamped."""
+    message = TransformStamped(child_frame_id=broadcast.child)
+    message.header.frame_id = broadcast.parent
+    message.header.stamp = to_time(broadcast.stamp)
+    message.transform.translation = to_vector(broadcast.pose.translation)
+    message.transform.rotation = to_quaternion(broadcast.pose.quaternion)
     return message
 
 

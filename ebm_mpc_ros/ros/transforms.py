@@ -39,13 +39,18 @@ class Transforms:
         if self._broadcaster is not None:
             self._broadcaster.sendTransform(transform)
 
+    def clear(self) -> None:
+        """Forget what moves: its stamps may be ahead of a clock that has jumped back."""
+        if self._buffer is not None:
+            self._buffer.clear()
+
     def lookup(self, target: str, source: str, stamp: int = 0) -> Transform:
-        """Return the pose of `source` in `target` at `stamp` (ns), else the latest.
+        """Return the pose of `source` in `target` at `stamp` (ns), at 0 the latest.
 
         Equal poses are one object, by which a caller may know that nothing has changed.
 
         Raises:
-            UnknownFrameError: They are not connected, or tf2 is not installed.
+            UnknownFrameError: They are not connected at that time, or tf2 is not installed.
         """
         if self._buffer is None:
             raise UnknownFrameError(
@@ -54,11 +59,8 @@ class Transforms:
         names = bare(target), bare(source)
         try:
             found = self._buffer.lookup_transform(*names, Time(nanoseconds=stamp)).transform
-        except tf2_ros.TransformException:
-            try:
-                found = self._buffer.lookup_transform(*names, Time()).transform
-            except tf2_ros.TransformException as error:
-                raise UnknownFrameError(f"no transform from {source!r} to {target!r}") from error
+        except tf2_ros.TransformException as error:
+            raise UnknownFrameError(f"no transform from {source!r} to {target!r}") from error
         pose = Transform(vector(found.translation), quaternion(found.rotation))
         known = self._known.get(names)
         if known is None or not all(map(np.array_equal, known, pose)):

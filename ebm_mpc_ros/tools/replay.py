@@ -30,10 +30,9 @@ from ebm_mpc_ros.tools.replay_picture import Innovation
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from ebm_mpc_ros.estimation.ekf import Measurement, Update
-    from ebm_mpc_ros.ros.event_log import RecordedTransforms
 
 _COMMANDS = "/cmd_vel"
 _COMMAND_TYPES = ("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist")
@@ -129,24 +128,19 @@ def _estimator(arguments: argparse.Namespace, bag: Bag, recorder: _Recorder) -> 
 
 def _replay_log(bag: Bag, recorder: _Recorder) -> tuple[Estimator, list[Row], int]:
     """Return the estimator, its track, and how many estimates differ from the logged ones."""
-    made: list[Estimator] = []
-
-    def make(values: Mapping[str, Any], transforms: RecordedTransforms) -> Estimator:
-        made.append(Estimator(values, transforms.lookup, recorder))
-        return made[0]
-
+    estimator: Estimator | None = None
     track, differing = [], 0
-    for now, odometry, published in replay_events(bag, make):
+    for estimator, now, odometry, published in replay_events(bag, recorder):
         if odometry is not None:
             track.append(Row(now, odometry))
-        differing += not same_message(made[0], odometry, published)
-    if not made:
-        raise UserError("the event log does not begin with parameters")
+        differing += not same_message(estimator, odometry, published)
+    if estimator is None:
+        raise UserError("the event log has no ticks: nothing was estimated")
     console.print(
         f"{len(track)} estimates, {differing} of them not the same bits as the live node's",
         style="red" if differing else "green",
     )
-    return made[0], track, differing
+    return estimator, track, differing
 
 
 def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:

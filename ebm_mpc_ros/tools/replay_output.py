@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,10 @@ from ebm_mpc_ros.tools.replay_picture import Innovation, draw_replay
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ebm_mpc_ros.ros.estimator import Estimator, Odometry
+    from rosbags.typesys.store import Typestore
+
+    from ebm_mpc_ros.ros.estimate_output import Odometry
+    from ebm_mpc_ros.ros.estimator import Estimator
 
 _COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
 _ODOMETRY = "nav_msgs/msg/Odometry"
@@ -110,9 +114,15 @@ def same_message(estimator: Estimator, odometry: Odometry | None, published: Any
     """Return whether an estimate is to the bit the message that was published, or both are none."""
     if odometry is None or published is None:
         return odometry is None and published is None
-    types = get_typestore(Stores.ROS2_JAZZY)
+    types = _types()
     ours = types.serialize_cdr(odometry_message(types.types, estimator, odometry), _ODOMETRY)
     return bytes(ours) == bytes(types.serialize_cdr(published, _ODOMETRY))
+
+
+@cache
+def _types() -> Typestore:
+    """Return ROS 2's types, whose code rosbags generates anew for every store."""
+    return get_typestore(Stores.ROS2_JAZZY)
 
 
 def report_drops(estimator: Estimator) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ebm_mpc_ros.ros.estimator import Odometry
+    from ebm_mpc_ros.ros.estimate_output import Odometry
 
 _WINDOWS = 60
 

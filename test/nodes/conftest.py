@@ -1,11 +1,15 @@
 """Real processes on a private ROS domain, and an observer that sees what they say."""
 
 import os
+import random
+import sys
 import threading
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
+import yaml
 
 rclpy = pytest.importorskip("rclpy")
 
@@ -14,9 +18,15 @@ from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.signals import SignalHandlerOptions  # noqa: E402
 
 from ebm_mpc_ros.ros import qos  # noqa: E402
 from ebm_mpc_ros.tools.processes import Processes  # noqa: E402
+
+HERE = Path(__file__).resolve()
+sys.path += [str(HERE.parent), str(HERE.parents[1] / "ros")]
+
+from ekf_bench import Bench  # noqa: E402
 
 PATIENCE = 40.0
 
@@ -110,3 +120,28 @@ def start(tmp_path):
         del os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"]
     else:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = before
+
+
+@pytest.fixture
+def running(tmp_path, monkeypatch):
+    """A function that returns the bench of a running node with those parameters."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    made = []
+
+    def run(**parameters):
+        path = tmp_path / "parameters.yaml"
+        path.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}))
+        rclpy.init(
+            args=["--ros-args", "--params-file", str(path)],
+            domain_id=random.SystemRandom().choice(range(2, 102)),
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
+        bench = Bench()
+        made.append(bench)
+        bench.start()
+        return bench
+
+    yield run
+    for bench in made:
+        bench.close()
+    rclpy.try_shutdown()
