@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # A coordinate that nothing measures is known no worse than this: beside a larger variance those
 # of the others would drown in rounding.
-_LARGEST_VARIANCE = 1e8
+_LARGEST_VARIANCE = 1e6
 # m, m/s or rad/s, m/s²: where no robot is.
 _LIMITS = {"x": 1e7, "y": 1e7, "z": 1e7} | dict.fromkeys(
     ("vx", "vy", "vz", "vroll", "vpitch", "vyaw"), 1e3

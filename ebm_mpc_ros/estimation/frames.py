@@ -65,7 +65,7 @@ class StaticTransforms:
         """Take (parent, child, pose of the child in the parent)."""
         self._neighbours: dict[str, dict[str, Transform]] = {}
         self._parents: dict[str, str] = {}
-        self._found: dict[tuple[str, str], Transform] = {}
+        self._found: dict[tuple[str, str], Transform | None] = {}
         for parent, child, transform in edges:
             self.add(parent, child, transform)
 
@@ -88,12 +88,15 @@ class StaticTransforms:
             UnknownFrameError: No chain of transforms joins them.
         """
         target, source = bare(target), bare(source)
-        known = self._found.get((target, source))
-        if known is None:
-            known = self._found[target, source] = self._search(target, source)
-        return known
+        pair = target, source
+        if pair not in self._found:
+            self._found[pair] = self._search(target, source)
+        found = self._found[pair]
+        if found is None:
+            raise UnknownFrameError(f"no transform from {source!r} to {target!r}")
+        return found
 
-    def _search(self, target: str, source: str) -> Transform:
+    def _search(self, target: str, source: str) -> Transform | None:
         found = {target: IDENTITY}
         border = [target]
         while border and source not in found:
@@ -102,9 +105,7 @@ class StaticTransforms:
                 if neighbour not in found:
                     found[neighbour] = found[frame] @ transform
                     border.append(neighbour)
-        if source not in found:
-            raise UnknownFrameError(f"no transform from {source!r} to {target!r}")
-        return found[source]
+        return found.get(source)
 
 
 def bare(frame: str) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.ekf import Belief, Measurement
 
 # Bounds the memory, and what a late measurement can cost.
-_MOST_ENTRIES = 4096
+_MOST_ENTRIES = 20_000
 
 
 class Estimate(NamedTuple):

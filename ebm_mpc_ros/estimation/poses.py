@@ -72,6 +72,7 @@ class PosePart:
         """Fuse what the sensor's mask takes."""
         self._sensor = sensor
         self._whole = sensor.differential or sensor.relative
+        self.differential = sensor.differential
         self.reset()
 
     def reset(self) -> None:
@@ -79,6 +80,10 @@ class PosePart:
         self._first: Transform | None = None
         self._frame: Transform | None = None
         self._differences = _Differences(self._sensor)
+
+    def follow(self, former: PosePart) -> None:
+        """Go on seeing poses from where a former part saw them."""
+        self._first = former._first
 
     def measurement(
         self,
@@ -102,8 +107,11 @@ class PosePart:
         sensor = self._sensor
         if not sensor.takes(POSE):
             return None
-        if self._whole or body is not IDENTITY or sensor.takes(ATTITUDE):
+        if sensor.takes(ATTITUDE):
             quaternion = unit(quaternion)
+        elif self._whole or body is not IDENTITY:
+            # All zeros is what drivers without an attitude send.
+            quaternion = unit(quaternion) if quaternion.any() else IDENTITY.quaternion
         if self._whole and not np.isfinite(position).all():
             raise BadMeasurementError("values not finite")
         pose = Transform(position, quaternion)
@@ -178,6 +186,10 @@ class AttitudePart:
         """Forget the first and the last attitude."""
         self._first: Vector | None = None
         self._differences = _Differences(self._sensor)
+
+    def follow(self, former: AttitudePart) -> None:
+        """Go on seeing attitudes from where a former part saw them."""
+        self._first = former._first
 
     def measurement(
         self, stamp: int, quaternion: Vector, covariance: Matrix, mounting: Transform

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf
 
 from ebm_mpc_ros.estimation.ekf import Matrix, Measurement, Vector
 from ebm_mpc_ros.models import CANONICAL_STATES
@@ -28,6 +27,8 @@ _STATES = len(CANONICAL_STATES)
 # Below this a rotated axis has no part in another: a right angle is often given with seven digits.
 _NO_PART = 1e-6
 _PLANAR_VARIANCE = 1e-6
+# Rounding of a covariance that is singular, as of fully correlated axes.
+_SEMIDEFINITE = 1e-9
 
 
 class BadMeasurementError(ValueError):
@@ -178,13 +179,16 @@ class Projection:
         if np.abs(C - C.T).max() > 1e-6 * np.abs(C).max():
             raise BadMeasurementError("covariance not symmetric")
         unknown = np.flatnonzero(C.diagonal() == 0.0)
-        if unknown.size:
-            axes, variance = self._first + self._used[unknown], self._sensor.default_variance
-            if variance is None:
-                name, sensor = CANONICAL_STATES[axes[0]], self._sensor.name
-                raise BadMeasurementError(f"variance of {name} is 0 and {sensor}_variance not set")
+        axes, variance = self._first + self._used[unknown], self._sensor.default_variance
+        if variance is not None:
             C[unknown, unknown] = variance[axes]
-        if dpotrf(C, lower=1)[1]:
+        else:
+            # An axis that only a tilt brings in may be known exactly.
+            for name in (CANONICAL_STATES[axis] for axis in axes if self._sensor.mask[axis]):
+                raise BadMeasurementError(
+                    f"variance of {name} is 0 and {self._sensor.name}_variance not set"
+                )
+        if np.linalg.eigvalsh(C)[0] < -_SEMIDEFINITE * C.diagonal().max():
             raise BadMeasurementError("covariance not positive definite")
         return C
 

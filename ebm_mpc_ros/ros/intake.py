@@ -25,7 +25,6 @@ from ebm_mpc_ros.ros.inputs import ImuInput, Input, NavSatInput, OdomInput, Pose
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ebm_mpc_ros.estimation.ekf import Measurement
     from ebm_mpc_ros.estimation.filter import Filter
     from ebm_mpc_ros.ros.frame_lookup import Frames
 
@@ -74,7 +73,11 @@ class Intake:
         """The inputs whose gyro is being measured while the robot stands."""
         if self._rest.moving:
             return []
-        return [name for name, bias in self._biases.items() if not bias.known]
+        return [
+            name
+            for name, source in self.inputs.items()
+            if isinstance(source, ImuInput) and source.measures_bias
+        ]
 
     def made(self, values: Mapping[str, Any]) -> dict[str, Input]:
         """Return the inputs of other values; those whose parameters stay are the same.
@@ -86,7 +89,13 @@ class Intake:
         inputs = {}
         for name in input_names(values):
             stays = not any(key.startswith((f"{name}_", "gravitational")) for key in changed)
-            inputs[name] = (stays and self.inputs.get(name)) or self._input(values, name)
+            former = self.inputs.get(name)
+            if former is not None and stays:
+                inputs[name] = former
+                continue
+            inputs[name] = self._input(values, name)
+            if former is not None:
+                inputs[name].follow(former)
         if not inputs:
             idle = "; ".join(idle_inputs(values))
             raise UserError(
@@ -156,24 +165,18 @@ class Intake:
             state.last_problem = problem
             return True
         self._frames.patient = patient
-        found: list[Measurement | None] = []
         try:
-            found = self.inputs[name].measurements(stamp, message)
+            found, problems = self.inputs[name].measurements(stamp, message)
         except UnknownFrameError as error:
-            problem = str(error)
-            if patient:
-                state.last_problem = problem
-                return False
-        except ValueError as error:
-            problem = str(error)
-        state.note(stamp, problem)
-        if problem:
+            state.last_problem = str(error)
+            return False
+        state.note(stamp, problems[0] if problems and not found else "")
+        for problem in problems:
             self._filter.dropped[name, problem] += 1
-        if self._holds_plane and any(found):
+        if self._holds_plane and found:
             found.append(planar_constraint(self._model, stamp))
         for measurement in found:
-            if measurement is not None:
-                self._filter.put(measurement)
+            self._filter.put(measurement)
         return True
 
     def _stamp_problem(self, name: str, stamp: int, arrival: int) -> str:
@@ -202,9 +205,10 @@ class Intake:
             return TwistInput(sensor, frames, self._rest_detector)
         if kind == "navsat":
             return NavSatInput(sensor, frames, self._datum)
+        calibration = None
         if values[f"{name}_calibrate_at_rest"]:
-            self._biases.setdefault(name, GyroBias())
-        return ImuInput(sensor, frames, self._rest_detector, self._biases.get(name))
+            calibration = self._biases.setdefault(name, GyroBias())
+        return ImuInput(sensor, frames, self._rest_detector, calibration)
 
     def _rest_detector(self) -> RestDetector:
         return self._rest

@@ -214,9 +214,9 @@ def entry(stamp):
 
 def test_memory_is_bounded_where_time_stands_still():
     history = History(SECOND)
-    for _ in range(5000):
+    for _ in range(21_000):
         history.append(entry(5), estimate(5))
-    assert len(history._entries) == len(history._estimates) == 4096
+    assert len(history._entries) == len(history._estimates) == 20_000
 
 
 def test_a_rewound_history_goes_on_from_before():

@@ -21,6 +21,7 @@ from estimating import (
     with_imu,
 )
 
+from ebm_mpc_ros.estimation.frames import parse_transform
 from ebm_mpc_ros.ros.diagnosis import Level
 from ebm_mpc_ros.ros.estimator_health import EstimatorHealth
 
@@ -144,21 +145,21 @@ def test_a_value_that_nothing_uses_may_be_anything():
     assert len(queued(made)) == 1
 
 
-def test_half_a_message_is_never_used():
+def test_a_bad_part_of_a_message_leaves_the_others():
     made = estimator(odom0_config=mask("x", "vx"))
     made.receive("odom0", odometry(START, linear=(NAN, 0, 0)), START)
-    assert queued(made) == []
+    (part,) = queued(made)
+    assert [made.model.output_names[row] for row in part.rows] == ["x"]
+    assert dropped(made) == {("odom0", "values not finite"): 1}
 
 
-def test_a_bad_twist_leaves_no_trace_in_the_differences_of_the_poses():
-    made = estimator(odom0_config=mask("x", "vy"), odom0_differential=True)
-    made.receive("odom0", odometry(START), START)
-    late = START + SECOND
-    made.receive("odom0", odometry(late, position=(5, 0, 0), linear=(0, NAN, 0)), late)
-    assert len(dropped(made)) == 1
-    late += SECOND
-    made.receive("odom0", odometry(late, position=(2, 0, 0)), late)
-    (rate,) = [z for z in queued(made) if made.model.output_names[z.rows[0]] == "vx"]
+def test_differences_of_poses_need_no_transform_of_their_frame():
+    made = estimator(odom0_config=mask("x"), odom0_differential=True)
+    for k in range(2):
+        stamp = START + k * SECOND
+        made.receive("odom0", odometry(stamp, position=(k, 0, 0), frame="nowhere"), stamp)
+    assert dropped(made) == {}
+    (rate,) = queued(made)
     assert rate.values == pytest.approx([1.0])
 
 
@@ -257,3 +258,30 @@ def test_a_drop_is_no_longer_told_once_it_is_long_past():
     )
     health.watch(START + 7 * SECOND, START + 6 * SECOND)
     assert health.condition() == (Level.OK, "estimating")
+
+
+def test_a_variance_of_zero_that_only_a_tilt_brings_in_is_no_matter():
+    tilted = parse_transform("base_link m 0 0 0 0 0.02 0")
+    made = estimator(imu0="/imu", imu0_config=mask("vyaw"))
+    made.transforms.add(*tilted)
+    made.receive("imu0", imu(START, angular_variance=(0, 0, 0.01), frame="m"), START)
+    assert dropped(made) == {}
+    assert len(queued(made)) == 1
+
+
+def test_fully_correlated_axes_are_fused():
+    made = estimator(odom0_config=mask("x", "y"))
+    message = odometry(START)
+    message.pose.covariance[[0, 1, 6, 7]] = 1.0
+    made.receive("odom0", message, START)
+    assert dropped(made) == {}
+    assert len(queued(made)) == 1
+
+
+def test_a_pose_without_attitude_may_be_seen_from_the_first():
+    made = estimator(odom0_config=mask("x", "y"), odom0_relative=True)
+    for k in range(2):
+        message = odometry(START + k * SECOND, position=(5 + k, 0, 0), orientation=(0, 0, 0, 0))
+        made.receive("odom0", message, START + k * SECOND)
+    assert dropped(made) == {}
+    assert queued(made)[-1].values == pytest.approx([1.0, 0.0])

@@ -120,6 +120,22 @@ def test_an_input_may_be_masked_out_and_in_again():
     assert made.to_publish(START + 10 * SECOND).angular[2] == pytest.approx(1.0, abs=0.05)
 
 
+def test_a_gyro_that_is_masked_out_is_not_waited_for():
+    made = estimator(
+        imu0="/imu",
+        imu0_config=mask("yaw", "vyaw"),
+        imu0_calibrate_at_rest=True,
+        static_transforms=[UPRIGHT],
+    )
+    assert feed(made, "odom0", [odometry] * 5) is None
+    change(made, imu0_config=mask("yaw"))
+    assert feed(made, "odom0", [odometry] * 5, start=START + SECOND) is not None
+    change(made, imu0_config=mask("yaw", "vyaw"))
+    assert feed(made, "odom0", [odometry] * 5, start=START + 2 * SECOND) is None
+    change(made, imu0_config=mask())
+    assert feed(made, "odom0", [odometry] * 5, start=START + 3 * SECOND) is not None
+
+
 def test_biases_stay_states_while_their_imu_is_masked_out():
     made = estimator(
         imu0="/imu",

@@ -104,9 +104,17 @@ def test_an_orientation_that_nothing_uses_may_be_garbage():
 
 def test_gravity_needs_an_orientation_that_is_one():
     made = with_imu("vyaw", "ax", imu0_remove_gravitational_acceleration=True)
-    made.receive("imu0", imu(START, orientation=(0, 0, 0, 0)), START)
+    made.receive("imu0", imu(START, orientation=(0, 0, 0, 2)), START)
     assert dropped(made) == {("imu0", "quaternion not of unit length"): 1}
-    assert queued(made) == []
+    (gyro,) = queued(made)
+    assert set(gyro.rows) <= {9, 10, 11}
+
+
+def test_an_orientation_of_zeros_is_none_and_the_filters_own_is_level():
+    made = with_imu("vyaw", "ax", imu0_remove_gravitational_acceleration=True)
+    made.receive("imu0", imu(START, orientation=(0, 0, 0, 0)), START)
+    assert dropped(made) == {}
+    assert len(queued(made)) == 2
 
 
 def test_the_gyro_has_no_lever_arm():

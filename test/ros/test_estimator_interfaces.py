@@ -125,11 +125,12 @@ def test_an_orientation_is_taken_as_it_is():
         (("ax", "ay", "az"), {"acceleration": (1000,) * 3, "acceleration_variance": (-1, 0, 0)}),
     ],
 )
-def test_a_part_that_an_imu_does_not_have_is_left_out_in_silence(names, values):
+def test_a_message_without_any_part_that_is_wanted_is_told(names, values):
     made = interface("imu0", names)
     out = feed(made, "imu0", [lambda stamp: imu(stamp, frame="", **values)] * 50, period=20 * MS)
     assert out is None
-    assert dropped(made) == {}
+    ((_, reason),) = dropped(made)
+    assert reason.endswith("its covariance begins with -1")
 
 
 @pytest.mark.parametrize(("axis", "rate"), [(0, math.pi / 2), (1, -math.pi / 3), (2, math.pi / 4)])

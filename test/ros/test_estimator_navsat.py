@@ -2,7 +2,18 @@
 
 import numpy as np
 import pytest
-from estimating import MS, START, alone, dropped, estimator, feed, fix, mask, odometry
+from estimating import (
+    MS,
+    START,
+    alone,
+    dropped,
+    estimator,
+    feed,
+    fix,
+    mask,
+    odometry,
+    queued,
+)
 
 from ebm_mpc_ros.errors import UserError
 
@@ -159,3 +170,11 @@ def test_fixes_and_a_speed_give_the_heading():
 def test_a_datum_that_is_no_place_is_refused():
     with pytest.raises(UserError, match=r"parameter datum: 95\.0, 0\.0 is no latitude"):
         navsat(datum=[95.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(("names", "fused"), [(("x", "y"), 1), (("x", "y", "z"), 0)])
+def test_an_altitude_may_be_missing_where_nobody_asks_for_it(names, fused):
+    made = navsat(*names, static_transforms=["base_link gps 0 0 0 0 0 0"])
+    made.receive("navsat0", fix(START, (*HOME[:2], np.nan)), START)
+    assert len(queued(made)) == fused
+    assert bool(dropped(made)) is not bool(fused)
