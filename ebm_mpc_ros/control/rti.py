@@ -6,57 +6,34 @@ control" (2005): one QP a tick, prepared before the state arrives.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ebm_mpc_ros.control.qp import HorizonQP
-from ebm_mpc_ros.control.solver import Outcome, QuadraticSolver, SolverSettings, Status
+from ebm_mpc_ros.control.rounds import fault_of, solve_in_rounds
+from ebm_mpc_ros.control.solution import Solution
+from ebm_mpc_ros.control.solver import QuadraticSolver, SolverSettings, Status
 
 if TYPE_CHECKING:
+    from ebm_mpc_ros.control.half_planes import HalfPlanes
     from ebm_mpc_ros.control.problem import ControlProblem
 
 Vector = NDArray[np.float64]
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Solution:
-    """The plan of one tick.
-
-    Attributes:
-        status: How the solve ended.
-        inputs: u (N, m), within the bounds; NaN unless usable.
-        states: x (N+1, state_size), the first the state given; NaN unless usable. Like the
-            inputs read-only: the next tick starts from them.
-        iterations: ADMM iterations of the tick.
-        primal_residual: Largest violation of a constraint of the last QP, in scaled coordinates.
-        reason: Why the plan is not usable, in words; empty if it is.
-    """
-
-    status: Status
-    inputs: Vector
-    states: Vector
-    iterations: int
-    primal_residual: float
-    reason: str
-
-    @property
-    def usable(self) -> bool:
-        """Whether the plan may be driven."""
-        return not self.reason
+_FARTHEST = 1e12
+_FEW = 20
 
 
 class _Plan(NamedTuple):
-    """What the next tick starts from."""
+    """What the next tick starts from: states (N+1), inputs (N+1, the last twice), the solution."""
 
     states: Vector
     inputs: Vector
-    errors: Vector
     primal: Vector
     dual: Vector
+    row_scale: Vector
 
 
 class RealTimeIteration:
@@ -64,8 +41,9 @@ class RealTimeIteration:
 
     Each tick linearises about the last plan, shifted by one step, so ticks should come every
     `dt`. The first tick, one after a reset or a failure, and one after a jump of the reference or
-    the state linearise several times and may take more iterations. After a failure the solver and
-    the plan start anew. Not for use by several threads at once.
+    the state linearise several times and may take more iterations. After a failure the solver
+    starts anew about the last plan, after several without it. Not for use by several threads at
+    once.
 
     Args:
         problem: What to solve.
@@ -75,41 +53,70 @@ class RealTimeIteration:
     def __init__(self, problem: ControlProblem, settings: SolverSettings | None = None) -> None:
         self._problem = problem
         self._settings = settings or SolverSettings()
-        self._qp = HorizonQP(problem)
+        rho, rho_active = self._settings.rho, self._settings.rho_active
+        self._qp = HorizonQP(problem, rho=rho, rho_active=rho_active)
         N, m = problem.horizon, len(problem.model.input_names)
-        self._lower = np.asarray(problem.input_lower)
-        self._upper = np.asarray(problem.input_upper)
-        self._states = np.empty((N + 1, problem.model.state_size))
-        self._inputs = np.empty((N, m))
-        self._reference = np.empty_like(self._states)
+        # Operands of the same shape: NumPy takes twice as long where it has to broadcast.
+        self._lower = np.tile(np.asarray(problem.input_lower), (N, 1))
+        self._upper = np.tile(np.asarray(problem.input_upper), (N, 1))
+        self._change: Vector | None = None
+        if problem.input_rate_limits is not None:
+            self._change = problem.dt * np.asarray(problem.input_rate_limits)
+        self._uses_sent = self._change is not None or problem.input_rate_weights is not None
+        self._shape = N + 1, problem.model.state_size
+        self._first = np.zeros(problem.model.state_size)
+        self._inputs = np.zeros((N, m))
+        self._sent = np.zeros(m)
+        self._half_planes: HalfPlanes | None = None
+        self._dual = np.zeros(self._qp.layout.rows)
         self._solver: QuadraticSolver | None = None
+        self._solves = self._qp.A
         self._plan: _Plan | None = None
+        self._expects: _Plan | None = None
         self._jumped = False
         self._prepared = False
         self._refusal = ""
+        self._failures = 0
 
     def reset(self) -> None:
         """Forget the plan and the solver: the next `prepare` starts anew."""
         self._solver = None
         self._plan = None
         self._prepared = False
+        self._failures = 0
 
-    def prepare(self, reference: ArrayLike) -> None:
+    def forecast(self) -> Vector | None:
+        """Return the last plan (N+1, state_size) a step later, its end repeated; None without one.
+
+        It is what the next `prepare` linearises about, and what half-planes are best made about.
+        """
+        if self._plan is None:
+            return None
+        states = self._plan.states
+        return np.concatenate([states[1:], states[-1:]])
+
+    def prepare(
+        self,
+        reference: ArrayLike,
+        *,
+        sent: ArrayLike | None = None,
+        half_planes: HalfPlanes | None = None,
+    ) -> None:
         """Linearise about the shifted plan, or about the reference if there is none.
 
-        A reference that can't be used is refused by the next `feedback`.
+        What can't be used is refused by the next `feedback`.
 
         Args:
             reference: x_ref (N+1, state_size).
+            sent: The input sent last (m,), from which the first rate counts; that of the last
+                plan where omitted. One out of bounds counts as at its bound.
+            half_planes: Half-planes of the problem's number at each stage; none where omitted.
         """
-        self._refusal = _fault("reference", reference, self._states.shape)
-        if not self._refusal:
-            self._reference[:] = reference
-            with np.errstate(all="ignore"):
-                ready = self._continue() or self._start_anew()
-            if not ready:
-                self._refusal = "the problem about this reference is not finite or out of range"
         self._prepared = True
+        given = np.asarray(reference, dtype=np.float64)
+        self._refusal = self._take(given, sent, half_planes)
+        if not self._refusal and not (self._continue() or self._start_anew(given)):
+            self._refusal = "the problem about this reference is not finite or out of range"
 
     def feedback(self, state: ArrayLike) -> Solution:
         """Return the plan from `state` (state_size,); its first input is the one to apply.
@@ -121,128 +128,172 @@ class RealTimeIteration:
         """
         if not self._prepared:
             raise RuntimeError("feedback was called without prepare")
-        refusal = self._refusal or _fault("state", state, self._states.shape[1:])
+        x = np.asarray(state, dtype=np.float64)
+        refusal = self._refusal or _fault("state", x, self._shape[1:])
         if refusal or self._solver is None:
             return self._unusable(Status.BAD_INPUT, refusal or "there is no solver")
-        state = np.asarray(state, dtype=np.float64)
-        with np.errstate(all="ignore"):
-            distance = self._qp.start(self._problem.model.minus(state, self._states[0]))
-            if distance == math.inf:
-                return self._unusable(Status.BAD_INPUT, "the state is absurdly far from the plan")
-            self._prepared = False
-            solution = self._iterate(self._solver, state, distance)
-        if not solution.usable:
-            self.reset()
+        distance = self._qp.start(self._problem.model.minus(x, self._first))
+        self._prepared = False
+        solution = self._iterate(self._solver, x, distance)
+        if solution.usable:
+            self._failures = 0
+        else:
+            self._fall_back()
         return solution
 
-    def _start_anew(self) -> bool:
+    def _take(
+        self, reference: Vector, sent: ArrayLike | None, half_planes: HalfPlanes | None
+    ) -> str:
+        """Take what a tick is given; return what is wrong with it, or nothing."""
+        fault = _fault("reference", reference, self._shape)
+        if fault:
+            return fault
+        self._qp.reference[:] = reference[1:]
+        if self._uses_sent:
+            fault = self._take_sent(sent)
+            if fault:
+                return fault
+        self._half_planes = half_planes
+        if half_planes is None:
+            return ""
+        shape = self._problem.horizon, self._problem.half_planes
+        return _fault("normals", half_planes.normals, (*shape, 2)) or _fault(
+            "offsets", half_planes.offsets, shape
+        )
+
+    def _take_sent(self, sent: ArrayLike | None) -> str:
+        if sent is not None:
+            given = np.asarray(sent, dtype=np.float64)
+            fault = _fault("input sent", given, self._sent.shape)
+            if fault:
+                return fault
+        else:
+            given = self._plan.inputs[0] if self._plan is not None else np.zeros_like(self._sent)
+        np.maximum(given, self._lower[0], out=self._sent)
+        np.minimum(self._sent, self._upper[0], out=self._sent)
+        return ""
+
+    def _start_anew(self, reference: Vector) -> bool:
         self.reset()
-        self._states[:] = self._reference
-        self._inputs[:] = np.clip(0.0, self._lower, self._upper)
-        qp = self._qp
+        self._prepared = True
+        self._inputs = np.clip(0.0, self._lower, self._upper)
         self._jumped = True
-        if not qp.linearise(self._states, self._inputs, self._follow(), self._reference):
-            return False
-        try:
-            self._solver = QuadraticSolver(qp.P, qp.A, qp.q, qp.lower, qp.upper, self._settings)
-        except ValueError:
-            return False
-        return True
+        qp = self._qp
+        self._dual = np.zeros(qp.layout.rows)
+        qp.weigh(self._dual)
+        qp.states[:] = reference[1:]
+        return self._fill(reference[:-1]) and self._load(np.zeros(qp.layout.columns))
 
     def _continue(self) -> bool:
-        solver, plan = self._solver, self._plan
-        if solver is None or plan is None:
+        plan, qp = self._plan, self._qp
+        if plan is None:
             return False
-        qp, states, inputs = self._qp, self._states, self._inputs
-        states[:-1] = plan.states[1:]
-        inputs[:-1] = plan.inputs[1:]
-        inputs[-1] = plan.inputs[-1]
-        following = self._follow()
-        states[-1] = following[-1]
-        if not qp.linearise(states, inputs, following, self._reference):
+        if self._expects is not plan:
+            qp.expect(plan.primal)
+            self._expects = plan
+        dual = plan.dual
+        if plan.row_scale is not qp.row_scale:
+            dual = dual * (plan.row_scale / qp.row_scale)
+        self._dual = qp.later(dual)
+        qp.weigh(self._dual)
+        self._inputs = plan.inputs[1:]
+        qp.states[:-1] = plan.states[2:]
+        if not self._fill(plan.states[1:], extend=True):
             return False
-        if not solver.update(qp.A.data, qp.q):
-            return False
-        solver.warm_start(qp.guess(plan.primal, later=True), qp.later_dual(plan.dual))
-        change = np.abs(qp.errors[:-2] - plan.errors[1:-1]).max(initial=0.0)
-        self._jumped = bool(change > self._settings.jump)
-        return True
+        jump = self._settings.jump
+        self._jumped = self._solver is None or qp.surprise() > jump or qp.crossing > jump
+        return self._load(qp.guess(plan.primal, later=True))
 
-    def _linearise_again(self, solver: QuadraticSolver, state: Vector, outcome: Outcome) -> bool:
+    def _fall_back(self) -> None:
+        """Keep what the failed solve started from, unless failures go on."""
+        self._solver = None
+        self._failures += 1
+        if self._plan is None or self._failures >= self._settings.max_failures:
+            self._plan = None
+            return
         qp = self._qp
-        if not qp.linearise(self._states, self._inputs, self._follow(), self._reference):
-            return False
-        qp.start(self._problem.model.minus(state, self._states[0]))
-        if not solver.update(qp.A.data, qp.q):
-            return False
-        solver.warm_start(qp.guess(outcome.primal, later=False), outcome.dual)
-        return True
+        states = np.concatenate([self._first[None], qp.states])
+        primal, dual = np.zeros(qp.layout.columns), np.zeros(qp.layout.rows)
+        inputs = np.concatenate([self._inputs, self._inputs[-1:]])
+        self._plan = _Plan(states, inputs, primal, dual, qp.row_scale)
 
-    def _follow(self) -> Vector:
-        following: Vector = self._problem.model.f(self._states[:-1], self._inputs, self._problem.dt)
-        return following
+    def _fill(self, states: Vector, *, extend: bool = False) -> bool:
+        """Linearise about x̄ᵢ (N, state_size) for i < N; `extend` takes f's last state as x̄_N."""
+        problem, qp, inputs = self._problem, self._qp, self._inputs
+        self._first = states[0]
+        following, jacobians = problem.model.linearize(states, inputs, problem.dt)
+        if extend:
+            qp.states[-1] = following[-1]
+        return qp.fill(inputs, following, jacobians, self._sent, self._half_planes)
+
+    def _load(self, primal: Vector) -> bool:
+        """Hand the QP and its start over to the solver, making one where there is none."""
+        qp, solver = self._qp, self._solver
+        if solver is None or self._solves is not qp.A:
+            try:
+                solver = QuadraticSolver(qp.P, qp.A, qp.q, qp.lower, qp.upper, self._settings)
+            except ValueError:
+                return False
+            self._solver, self._solves = solver, qp.A
+        elif not solver.update(qp.A.data, qp.changed_P):
+            return False
+        solver.warm_start(primal, self._dual)
+        return True
 
     def _iterate(self, solver: QuadraticSolver, state: Vector, distance: float) -> Solution:
         """Solve about the current linearisation, after a jump about several more."""
         settings, qp, model = self._settings, self._qp, self._problem.model
         patient = self._jumped or distance > settings.jump
-        solve = solver.solve_patiently if patient else solver.solve
+        most = settings.cold_start_iterations if patient else settings.max_iterations
         left = settings.sqp_iterations if patient else 1
         iterations = 0
         while True:
-            outcome = solve(qp.lower, qp.upper)
+            outcome = solve_in_rounds(qp, solver, most)
             iterations += outcome.iterations
-            status, residual = outcome.status, outcome.primal_residual
-            reason = self._judge(outcome)
+            status, residual, primal = outcome.status, outcome.primal_residual, outcome.primal
+            reason = fault_of(outcome, qp, settings.residual_tolerance)
             if reason:
                 return self._unusable(status, reason, iterations, residual)
-            dx, du = qp.step(outcome.primal)
-            states = model.plus(self._states, dx)
-            inputs = np.clip(self._inputs + du, self._lower, self._upper)
-            if not (np.isfinite(states).all() and np.isfinite(inputs).all()):
-                reason = "the plan is not finite"
-                return self._unusable(Status.FAILED, reason, iterations, residual)
+            dx, du = qp.step(primal)
+            states = np.empty(self._shape)
+            states[0] = state
+            states[1:] = model.plus(qp.states, dx)
+            inputs = self._bounded(du)
             left -= 1
-            if not left or qp.size(outcome.primal) < settings.eps_abs:
+            if not left or qp.size(primal) < settings.eps_abs:
                 break
-            self._states[:], self._inputs[:] = states, inputs
-            if not self._linearise_again(solver, state, outcome):
+            self._inputs, qp.states[:] = inputs[:-1], states[1:]
+            self._dual = outcome.dual
+            qp.weigh(self._dual)
+            if not (self._fill(states[:-1]) and self._load(qp.guess(primal, later=False))):
                 reason = "the problem about the plan is not finite"
                 return self._unusable(Status.FAILED, reason, iterations, residual)
-        solver.restore()
-        states[0] = state
         states.setflags(write=False)
         inputs.setflags(write=False)
-        self._plan = _Plan(
-            states,
-            inputs,
-            qp.expected_errors(outcome.primal),
-            outcome.primal,
-            outcome.dual,
-        )
+        self._plan = _Plan(states, inputs, primal, outcome.dual, qp.row_scale)
         return Solution(
             status=status,
-            inputs=inputs,
+            inputs=inputs[:-1],
             states=states,
             iterations=iterations,
             primal_residual=residual,
             reason="",
         )
 
-    def _judge(self, outcome: Outcome) -> str:
-        """Return why an outcome is not usable, or nothing."""
-        status, residual = outcome.status, outcome.primal_residual
-        if status in (Status.SOLVED, Status.SOLVED_INACCURATE):
-            return ""
-        if status is not Status.ITERATION_LIMIT:
-            return f"OSQP: {status.value}"
-        highest = self._settings.residual_tolerance * max(1.0, self._qp.size(outcome.primal))
-        if residual <= highest:
-            return ""
-        return (
-            f"OSQP: {status.value} after {outcome.iterations} iterations with a primal residual "
-            f"of {residual:.2g}, above {highest:.2g}"
-        )
+    def _bounded(self, change: Vector) -> Vector:
+        """Return ū + `change` within bounds (N+1, m), the last input twice.
+
+        The first one is within reach of the input sent last.
+        """
+        plan = np.empty((self._inputs.shape[0] + 1, self._inputs.shape[1]))
+        inputs = np.add(self._inputs, change, out=plan[:-1])
+        np.maximum(inputs, self._lower, out=inputs)
+        np.minimum(inputs, self._upper, out=inputs)
+        if self._change is not None:
+            np.maximum(inputs[0], self._sent - self._change, out=inputs[0])
+            np.minimum(inputs[0], self._sent + self._change, out=inputs[0])
+        plan[-1] = plan[-2]
+        return plan
 
     def _unusable(
         self, status: Status, reason: str, iterations: int = 0, residual: float = np.inf
@@ -250,16 +301,27 @@ class RealTimeIteration:
         return Solution(
             status=status,
             inputs=np.full_like(self._inputs, np.nan),
-            states=np.full_like(self._states, np.nan),
+            states=np.full(self._shape, np.nan),
             iterations=iterations,
             primal_residual=residual,
             reason=reason,
         )
 
 
-def _fault(name: str, value: ArrayLike, shape: tuple[int, ...]) -> str:
+def _sound(array: Vector) -> bool:
+    """Return whether numbers are finite, for NaN is below nothing, and not absurd."""
+    if array.size < _FEW:
+        return all(-_FARTHEST < number < _FARTHEST for number in array.reshape(-1).tolist())
+    flat = array.reshape(-1)
+    return bool(np.maximum.reduce(flat) < _FARTHEST and np.minimum.reduce(flat) > -_FARTHEST)
+
+
+def _fault(name: str, array: Vector, shape: tuple[int, ...]) -> str:
     """Return what is wrong with an input, or nothing."""
-    array = np.asarray(value)
     if array.shape != shape:
         return f"the {name} has shape {array.shape}, not {shape}"
-    return "" if np.isfinite(array).all() else f"the {name} is not finite"
+    if _sound(array):
+        return ""
+    if np.isfinite(array).all():
+        return f"the {name} is absurdly far from the origin"
+    return f"the {name} is not finite"

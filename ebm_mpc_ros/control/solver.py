@@ -10,18 +10,18 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import osqp
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ebm_mpc_ros.control.problem import check_count, check_positive
 
 Vector = NDArray[np.float64]
 
-_ROUND = 50
-_LOWEST_RHO, _HIGHEST_RHO = 1e-3, 1e5
-_TINY = 1e-12
 _CERTIFICATE = 1e-8
+_TINY = 1e-12
+_LOWEST_RHO, _HIGHEST_RHO = 1e-4, 1e4
+_LARGEST_CHANGE = 10.0
 _CODES = osqp.SolverStatus
+_INTERRUPTED = int(_CODES.OSQP_SIGINT)
 
 
 class Status(Enum):
@@ -39,11 +39,12 @@ class Status(Enum):
 class SolverSettings:
     """Settings of the real-time iteration and of OSQP.
 
-    Residuals and jumps are measured in scaled coordinates, √weight times error, so that rho and
-    the tolerances hold for any units.
+    Residuals and jumps are measured in scaled coordinates, √weight times error, so that step sizes
+    and tolerances hold for any units.
 
     Attributes:
-        rho: Step size of ADMM, above 0.
+        rho: Step size of ADMM for bounds that are expected to be kept anyway, above 0.
+        rho_active: The same for bounds that are expected to hold the plan back, above 0.
         max_iterations: Most ADMM iterations of a tick.
         cold_start_iterations: The same for each QP of a first tick or after a jump.
         sqp_iterations: Most linearisations on a first tick or after a jump.
@@ -52,27 +53,32 @@ class SolverSettings:
         eps_rel: Relative tolerance, above 0.
         residual_tolerance: Highest primal residual of a usable solution at the iteration limit,
             relative to the largest deviation from the last plan where that is above 1.
-        jump: A state or reference further than this from the expected one is a jump.
+        jump: A state or reference further than this from the expected one, or a plan this far
+            beyond a half-plane, is a jump.
+        max_failures: Failures in a row after which the plan is no longer started from.
 
     Raises:
         ValueError: A field is out of its range.
     """
 
-    rho: float = 10.0
+    rho: float = 0.1
+    rho_active: float = 300.0
     max_iterations: int = 50
     cold_start_iterations: int = 500
     sqp_iterations: int = 5
-    check_interval: int = 5
+    check_interval: int = 2
     eps_abs: float = 1e-3
     eps_rel: float = 1e-3
     residual_tolerance: float = 0.05
     jump: float = 1.0
+    max_failures: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("rho", "eps_abs", "eps_rel", "residual_tolerance", "jump"):
+        for name in ("rho", "rho_active", "eps_abs", "eps_rel", "residual_tolerance", "jump"):
             check_positive(name, getattr(self, name))
         for name in (
             *("max_iterations", "cold_start_iterations", "sqp_iterations", "check_interval"),
+            "max_failures",
         ):
             check_count(name, getattr(self, name))
 
@@ -83,6 +89,7 @@ class Outcome(NamedTuple):
     status: Status
     iterations: int
     primal_residual: float
+    dual_residual: float
     primal: Vector
     dual: Vector
 
@@ -91,11 +98,11 @@ class QuadraticSolver:
     """min ½xᵀPx + qᵀx, l ≤ Ax ≤ u, of fixed sparsity, warm-started.
 
     It works on the binding that `osqp.OSQP` wraps: the wrapper drops the return codes of updates
-    and spends long on wrapping its result. The data must be finite, contiguous float64
-    of the right lengths (l and u may be infinite): nothing below checks it.
+    and spends long on wrapping its result. The data must be finite, contiguous float64 of the
+    right lengths, bounds within ±1e30: nothing below checks it.
 
     Args:
-        P: Diagonal of the cost's matrix.
+        P: Upper triangle of the cost's matrix in CSC form with sorted indices.
         A: Constraint matrix in CSC form with sorted indices.
         q: Linear cost.
         lower: Lower bounds.
@@ -110,7 +117,7 @@ class QuadraticSolver:
     _one_at_a_time: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
-        self, P: Vector, A: Any, q: Vector, lower: Vector, upper: Vector, settings: SolverSettings
+        self, P: Any, A: Any, q: Vector, lower: Vector, upper: Vector, settings: SolverSettings
     ) -> None:
         ext = osqp.OSQP(algebra="builtin").ext
         options = ext.OSQPSettings()
@@ -120,7 +127,9 @@ class QuadraticSolver:
         options.check_dualgap = False
         options.adaptive_rho = False
         options.polishing = False
-        options.rho = settings.rho
+        options.rho = 1.0
+        # Over-relaxed, the states would approach the dynamics' solution by 0.6 an iteration.
+        options.alpha = 1.0
         options.eps_abs = settings.eps_abs
         options.eps_rel = settings.eps_rel
         options.max_iter = settings.max_iterations
@@ -128,91 +137,59 @@ class QuadraticSolver:
         options.eps_prim_inf = options.eps_dual_inf = _CERTIFICATE
         options.check_termination = settings.check_interval
         self._options = options
-        self._settings = settings
-        self._rho = settings.rho
+        self._rho = 1.0
+        self._matrices = ext.CSC(P), ext.CSC(A)
         rows, columns = A.shape
-        cost = sp.csc_matrix(sp.diags(P))
-        self._infinity = ext.OSQP_INFTY
-        lower, upper = self._finite(lower, upper)
         self._solver = ext.OSQPSolver(
-            ext.CSC(cost), q, ext.CSC(A), lower, upper, rows, columns, options
+            self._matrices[0], q, self._matrices[1], lower, upper, rows, columns, options
         )
+        # Views of the solver's memory, which must not outlive it.
+        self._info, self._solution = self._solver.info, self._solver.solution
 
-    def update(self, A_values: Vector, q: Vector) -> bool:
-        """Replace A's values and q; return whether OSQP took them."""
-        return not (
-            self._solver.update_data_mat(P_x=None, P_i=None, A_x=A_values, A_i=None)
-            or self._solver.update_data_vec(q=q, l=None, u=None)
-        )
+    def update(self, A_values: Vector, P_values: Vector | None = None) -> bool:
+        """Replace the matrices' values, P's where given; return whether OSQP took them."""
+        return not self._solver.update_data_mat(P_x=P_values, P_i=None, A_x=A_values, A_i=None)
+
+    def bound(self, q: Vector, lower: Vector, upper: Vector) -> bool:
+        """Replace q and the bounds; return whether OSQP took them."""
+        return not self._solver.update_data_vec(q=q, l=lower, u=upper)
 
     def warm_start(self, primal: Vector, dual: Vector) -> None:
         """Start the next solve from here; to be called after `update`."""
         self._solver.warm_start(primal, dual)
 
-    def solve(self, lower: Vector, upper: Vector) -> Outcome:
-        """Solve within bounds and within `max_iterations`.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C came during the solve, where OSQP takes it.
-        """
-        if not self._bound(lower, upper):
-            return self._outcome(Status.FAILED, 0)
-        status = self._run(self._settings.max_iterations)
-        return self._outcome(status, self._solver.info.iter)
-
-    def solve_patiently(self, lower: Vector, upper: Vector) -> Outcome:
-        """Solve within `cold_start_iterations`, with rho adapted every `_ROUND` of them.
-
-        Multipliers far from those of the last tick, as of a state beyond its bounds, take
-        thousands of iterations at a fixed rho. `restore` returns to it.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C came during the solve, where OSQP takes it.
-        """
-        if not self._bound(lower, upper):
-            return self._outcome(Status.FAILED, 0)
-        iterations, most = 0, self._settings.cold_start_iterations
-        while True:
-            status = self._run(min(_ROUND, most - iterations))
-            info = self._solver.info
-            iterations += info.iter
-            unfinished = status in (Status.ITERATION_LIMIT, Status.SOLVED_INACCURATE)
-            if not unfinished or iterations >= most:
-                return self._outcome(status, iterations)
-            ratio = max(info.prim_res, _TINY) / max(info.dual_res, _TINY)
-            self._set_rho(min(max(self._rho * math.sqrt(ratio), _LOWEST_RHO), _HIGHEST_RHO))
+    def balance(self, outcome: Outcome) -> None:
+        """Change the step sizes as an outcome's residuals tell; `restore` takes it back."""
+        ratio = max(outcome.primal_residual, _TINY) / max(outcome.dual_residual, _TINY)
+        factor = min(max(math.sqrt(ratio), 1.0 / _LARGEST_CHANGE), _LARGEST_CHANGE)
+        self._set_rho(min(max(self._rho * factor, _LOWEST_RHO), _HIGHEST_RHO))
 
     def restore(self) -> None:
-        """Return to the rho of the settings."""
-        self._set_rho(self._settings.rho)
+        """Return to the step sizes as given."""
+        self._set_rho(1.0)
 
     def _set_rho(self, rho: float) -> None:
         if rho != self._rho:
             self._rho = rho
             self._solver.update_rho(rho)
 
-    def _bound(self, lower: Vector, upper: Vector) -> bool:
-        lower, upper = self._finite(lower, upper)
-        return not self._solver.update_data_vec(q=None, l=lower, u=upper)
+    def solve(self, iterations: int) -> Outcome:
+        """Go on for some iterations at most.
 
-    def _run(self, iterations: int) -> Status:
+        Raises:
+            KeyboardInterrupt: Ctrl-C came during the solve, where OSQP takes it.
+        """
         if self._options.max_iter != iterations:
             self._options.max_iter = iterations
             self._solver.update_settings(self._options)
         with self._one_at_a_time:
             self._solver.solve()
-        code = self._solver.info.status_val
-        if code == _CODES.OSQP_SIGINT:
+        info, solution = self._info, self._solution
+        code = info.status_val
+        if code == _INTERRUPTED:
             raise KeyboardInterrupt
-        return _STATUS.get(code, Status.FAILED)
-
-    def _outcome(self, status: Status, iterations: int) -> Outcome:
-        solution = self._solver.solution
-        residual = self._solver.info.prim_res
-        return Outcome(status, iterations, residual, solution.x, solution.y)
-
-    def _finite(self, lower: Vector, upper: Vector) -> tuple[Vector, Vector]:
-        return np.maximum(lower, -self._infinity), np.minimum(upper, self._infinity)
+        status = _STATUS.get(code, Status.FAILED)
+        return Outcome(status, info.iter, info.prim_res, info.dual_res, solution.x, solution.y)
 
 
 _STATUS = {

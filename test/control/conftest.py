@@ -1,5 +1,7 @@
 """The robot, the problem and the course that the tests of this room share."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 
 from ebm_mpc_ros.control import ControlProblem
 from ebm_mpc_ros.models import load_model
+
+sys.path.append(str(Path(__file__).resolve().parent))
 
 DT = 0.05
 _WEIGHTS = np.array([20.0, 20.0, 2.0, 0.5, 0.1])

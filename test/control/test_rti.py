@@ -1,131 +1,17 @@
-"""The real-time iteration against closed forms, an independent QP and a closed loop."""
+"""The real-time iteration in closed loop, and what it does with bad input and failures."""
 
 import numpy as np
-import osqp
 import pytest
-import scipy.sparse as sp
+from exact import tick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ebm_mpc_ros.control import ControlProblem, RealTimeIteration, SolverSettings, Status
-from ebm_mpc_ros.control.rti import Outcome
-from ebm_mpc_ros.models import Jacobians, Model, load_model
+from ebm_mpc_ros.control.solver import Outcome
+from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models.diff_drive import DiffDrive
 
 DT = 0.05
-TIGHT = SolverSettings(
-    eps_abs=1e-9,
-    eps_rel=1e-9,
-    max_iterations=20_000,
-    cold_start_iterations=20_000,
-    sqp_iterations=2,
-)
-NONE = np.full(4, np.inf)
-
-
-class Linear(Model):
-    # x' = A x + B u with vector states, for closed forms.
-    state_names = ("x", "y", "vx", "vy")
-    input_names = ("ax", "ay")
-    noise_names = state_names
-    state_size = 4
-
-    def __init__(self, A, B):
-        self.A, self.B = A, B
-
-    def f(self, x, u, dt, w=None):
-        return x @ self.A.T + u @ self.B.T + (0 if w is None else w)
-
-    def jacobians(self, x, u, dt):
-        batch = x.shape[:-1]
-        A, B = (np.broadcast_to(M, (*batch, *M.shape)) for M in (self.A, self.B))
-        return Jacobians(A, B, np.broadcast_to(np.eye(4), (*batch, 4, 4)))
-
-    def plus(self, x, delta):
-        return x + delta
-
-    def minus(self, a, b):
-        return a - b
-
-    def h(self, x, v=None):
-        return x if v is None else x + v
-
-    def H(self, x):
-        return np.eye(4)
-
-    def innovation(self, z, x):
-        return z - x
-
-    def origin(self):
-        return (0.0,) * 4
-
-
-def random_problem(rng, *, bounded, horizon=10):
-    A = np.eye(4) + 0.2 * rng.normal(size=(4, 4))
-    B = rng.normal(size=(4, 2))
-    return ControlProblem(
-        model=Linear(A, B),
-        dt=0.1,
-        horizon=horizon,
-        state_weights=rng.uniform(0.5, 5, 4),
-        input_weights=rng.uniform(0.1, 1, 2),
-        terminal_weights=rng.uniform(1, 10, 4),
-        input_lower=-rng.uniform(0.1, 0.5, 2) if bounded else -NONE[:2],
-        input_upper=rng.uniform(0.1, 0.5, 2) if bounded else NONE[:2],
-        state_lower=np.array([-np.inf, -0.5, -np.inf, -np.inf]) if bounded else -NONE,
-        state_upper=np.array([np.inf, 0.5, 0.7, np.inf]) if bounded else NONE,
-        slack_weight=100.0,
-    )
-
-
-def solve_apart(problem, x0, reference):
-    """Return the optimal inputs by a dense QP in absolute coordinates, states eliminated."""
-    A, B, N = problem.model.A, problem.model.B, problem.horizon
-    powers = [np.linalg.matrix_power(A, k) for k in range(N + 1)]
-    free = np.concatenate([power @ x0 for power in powers])
-    G = np.zeros((4 * (N + 1), 2 * N))
-    for i in range(1, N + 1):
-        for j in range(i):
-            G[4 * i : 4 * i + 4, 2 * j : 2 * j + 2] = powers[i - 1 - j] @ B
-    Q = np.diag(np.concatenate([np.tile(problem.state_weights, N), problem.terminal_weights]))
-    R = np.diag(np.tile(problem.input_weights, N))
-    rows = [
-        4 * i + k
-        for i in range(1, N + 1)
-        for k in range(4)
-        if np.isfinite(problem.state_lower[k]) or np.isfinite(problem.state_upper[k])
-    ]
-    lower = np.array([problem.state_lower[r % 4] for r in rows]) - free[rows]
-    upper = np.array([problem.state_upper[r % 4] for r in rows]) - free[rows]
-    slack = len(rows)
-    P = np.block(
-        [
-            [G.T @ Q @ G + R, np.zeros((2 * N, slack))],
-            [np.zeros((slack, 2 * N)), problem.slack_weight * np.eye(slack)],
-        ]
-    )
-    q = np.concatenate([G.T @ Q @ (free - reference.ravel()), np.zeros(slack)])
-    C = np.block([[np.eye(2 * N), np.zeros((2 * N, slack))], [G[rows], np.eye(slack)]])
-    solver = osqp.OSQP()
-    solver.setup(
-        sp.csc_matrix(P),
-        q,
-        sp.csc_matrix(C),
-        np.concatenate([np.tile(problem.input_lower, N), lower]),
-        np.concatenate([np.tile(problem.input_upper, N), upper]),
-        eps_abs=1e-9,
-        eps_rel=1e-9,
-        max_iter=200_000,
-        check_dualgap=False,
-        verbose=False,
-    )
-    result = solver.solve(raise_error=False)
-    assert result.info.status_val == 1
-    return result.x[: 2 * N].reshape(N, 2)
-
-
-def tick(controller, reference, state):
-    controller.prepare(reference)
-    return controller.feedback(state)
 
 
 def drive(controller, reference, state, ticks, horizon=20):
@@ -138,51 +24,6 @@ def drive(controller, reference, state, ticks, horizon=20):
             state = model.f(state, solution.inputs[0], DT / 20)
         distances.append(np.hypot(*(state - reference[k + 1])[:2]))
     return np.array(distances)
-
-
-def test_without_bounds_the_first_gain_is_that_of_the_riccati_recursion():
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        problem = random_problem(rng, bounded=False)
-        A, B = problem.model.A, problem.model.B
-        Q, R = np.diag(problem.state_weights), np.diag(problem.input_weights)
-        P = np.diag(problem.terminal_weights)
-        for _ in range(problem.horizon):
-            K = np.linalg.solve(R + B.T @ P @ B, B.T @ P @ A)
-            P = Q + A.T @ P @ (A - B @ K)
-        controller = RealTimeIteration(problem, TIGHT)
-        gain = []
-        for column in np.eye(4):
-            controller.reset()
-            gain.append(-tick(controller, np.zeros((11, 4)), column).inputs[0])
-        np.testing.assert_allclose(np.array(gain).T, K, atol=1e-6)
-
-
-def test_with_bounds_the_plan_is_that_of_an_independent_solver():
-    rng = np.random.default_rng(1)
-    at_bound = violating = 0
-    for _ in range(100):
-        problem = random_problem(rng, bounded=True, horizon=6)
-        x0, reference = rng.normal(size=4), rng.normal(size=(7, 4))
-        expected = solve_apart(problem, x0, reference)
-        solution = tick(RealTimeIteration(problem, TIGHT), reference, x0)
-        assert solution.usable, solution.reason
-        np.testing.assert_allclose(solution.inputs, expected, atol=1e-4)
-        at_bound += np.any(np.isclose(expected, problem.input_upper))
-        violating += np.any(solution.states[1:, 2] > 0.7)
-    assert at_bound > 30
-    assert violating > 10
-
-
-def test_a_warm_tick_gives_the_plan_of_a_cold_one():
-    rng = np.random.default_rng(2)
-    problem = random_problem(rng, bounded=True)
-    warm = RealTimeIteration(problem, TIGHT)
-    for _ in range(5):
-        x0, reference = rng.normal(size=4), rng.normal(size=(11, 4))
-        ours = tick(warm, reference, x0)
-        fresh = tick(RealTimeIteration(problem, TIGHT), reference, x0)
-        np.testing.assert_allclose(ours.inputs, fresh.inputs, atol=1e-5)
 
 
 def test_the_figure_eight_is_tracked(make_problem, figure_eight):
@@ -291,22 +132,75 @@ def test_an_unfinished_solve_is_not_usable_and_the_next_tick_recovers(make_probl
     assert tick(controller, reference, [0.5, 0.5, 1, 1, 1]).usable
 
 
-@pytest.mark.parametrize("status", [Status.INFEASIBLE, Status.FAILED])
-def test_values_of_a_failed_solve_never_escape(make_problem, monkeypatch, status):
-    controller = RealTimeIteration(make_problem())
-    reference = np.zeros((21, 5))
-    tick(controller, reference, np.zeros(5))
+def fail(controller, monkeypatch, status, reference, state):
+    """Return the solution of a tick in which OSQP leaves its marks of a failure."""
     controller.prepare(reference)
     with monkeypatch.context() as patch:
-        garbage = np.full(controller._qp.q.size, 2143289344.0)
-        outcome = Outcome(status, 5, 0.0, garbage, np.full(controller._qp.lower.size, garbage[0]))
-        patch.setattr(controller._solver, "solve", lambda *_: outcome)
-        failed = controller.feedback(np.zeros(5))
+        qp = controller._qp
+        primal, dual = (np.full(size, 2143289344.0) for size in (qp.q.size, qp.lower.size))
+        outcome = Outcome(status, 5, 0.0, 0.0, primal, dual)
+        patch.setattr(controller._solver, "solve", lambda _: outcome)
+        return controller.feedback(state)
+
+
+@pytest.mark.parametrize("status", [Status.INFEASIBLE, Status.FAILED, Status.SOLVED])
+def test_values_of_a_failed_solve_never_escape(make_problem, monkeypatch, status):
+    controller, reference = RealTimeIteration(make_problem()), np.zeros((21, 5))
+    tick(controller, reference, np.zeros(5))
+    failed = fail(controller, monkeypatch, status, reference, np.zeros(5))
     assert failed.status is status
     assert not failed.usable
     assert np.isnan(failed.inputs).all()
     assert np.isnan(failed.states).all()
     assert tick(controller, reference, np.full(5, 0.1)).usable
+
+
+def test_an_infeasible_problem_is_told_in_words(make_problem, monkeypatch):
+    controller, reference = RealTimeIteration(make_problem()), np.zeros((21, 5))
+    failed = fail(controller, monkeypatch, Status.INFEASIBLE, reference, np.zeros(5))
+    assert failed.reason == "OSQP: reported infeasible"
+
+
+def test_a_plan_is_started_from_after_one_failure_and_dropped_after_two(
+    make_problem, monkeypatch, figure_eight
+):
+    reference, settings_ = figure_eight(25), SolverSettings(max_failures=2)
+    controller = RealTimeIteration(make_problem(), settings_)
+    plan = tick(controller, reference[:21], reference[0]).states
+    fail(controller, monkeypatch, Status.FAILED, reference[1:22], reference[1])
+    np.testing.assert_array_equal(controller.forecast()[:18], plan[2:20])
+    fail(controller, monkeypatch, Status.FAILED, reference[2:23], reference[2])
+    assert controller.forecast() is None
+    assert tick(controller, reference[3:24], reference[3]).usable
+
+
+def test_ticks_between_failures_count_anew(make_problem, monkeypatch):
+    controller, reference = RealTimeIteration(make_problem()), np.zeros((21, 5))
+    for _ in range(3):
+        assert tick(controller, reference, np.zeros(5)).usable
+        fail(controller, monkeypatch, Status.FAILED, reference, np.zeros(5))
+        assert controller.forecast() is not None
+
+
+def test_a_model_that_is_not_finite_is_refused(make_problem):
+    class Broken(DiffDrive):
+        broken = False
+
+        def linearize(self, x, u, dt):
+            following, jacobians = super().linearize(x, u, dt)
+            if self.broken:
+                jacobians.A[:] = np.nan
+            return following, jacobians
+
+    model = Broken()
+    controller, reference = RealTimeIteration(make_problem(model=model)), np.zeros((21, 5))
+    assert tick(controller, reference, np.zeros(5)).usable
+    model.broken = True
+    refused = tick(controller, reference, np.zeros(5))
+    assert refused.status is Status.BAD_INPUT
+    assert "finite" in refused.reason
+    model.broken = False
+    assert tick(controller, reference, np.zeros(5)).usable
 
 
 def test_a_jump_of_the_reference_is_given_more_iterations(make_problem):
