@@ -87,12 +87,14 @@ class Parted(Ours):
     """
 
     def __init__(self, problem: ControlProblem) -> None:
-        super().__init__(problem)
         self.parts: dict[str, list[float]] = defaultdict(list)
         self._spent: dict[str, float] = defaultdict(float)
         self._inside = False
-        for name in ("f", "jacobians", "linearize"):
-            setattr(problem.model, name, self._timed("linearise", getattr(problem.model, name)))
+        linearizer = problem.model.linearizer
+        with mock.patch.object(
+            problem.model, "linearizer", lambda *args: self._timed("linearise", linearizer(*args))
+        ):
+            super().__init__(problem)
         self._binding = osqp.OSQP(algebra="builtin").ext
         self._solver_type = self._binding.OSQPSolver
 

@@ -28,12 +28,16 @@ LAUNCH = {"launch", "launch_ros"}
 WITHOUT_ROS = [
     f"ebm_mpc_ros.{name}"
     for name in (
+        "ros.controller",
+        "ros.controller_health",
         "ros.conversion",
         "ros.diagnosis",
         "ros.estimator",
         "ros.estimator_parameters",
+        "ros.mpc_parameters",
         "ros.parameter_file",
         "ros.parameters",
+        "ros.timing",
         "learning.bags",
         "tools.replay",
         "__main__",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ebm_mpc_ros.control.problem import check_not_negative, check_positive
+from ebm_mpc_ros.control.problem import FARTHEST, check_not_negative, check_positive
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.models import Model
@@ -51,6 +51,17 @@ class DelayCompensation:
         self._kept = self._memory + self._latency + self._hold
         self._sent: list[_Sent] = []
 
+    def with_latency(self, latency: float) -> DelayCompensation:
+        """Return one of another latency that knows what was sent; this one is left as it is.
+
+        Raises:
+            ValueError: The latency is out of its range.
+        """
+        hold, memory = self._hold / _SECOND, self._memory / _SECOND
+        other = DelayCompensation(self._model, latency=latency, hold=hold, memory=memory)
+        other._sent = self._sent.copy()
+        return other
+
     def clear(self) -> None:
         """Forget what was sent."""
         self._sent.clear()
@@ -81,11 +92,14 @@ class DelayCompensation:
             now: Time in ns.
 
         Raises:
-            ValueError: The state is older than `memory` or of a wrong length.
+            ValueError: The state is older than `memory`, of a wrong length, not finite or absurd.
         """
         x: Vector = np.array(state, dtype=np.float64)
         if x.shape != (self._model.state_size,):
             raise ValueError(f"state has shape {x.shape}: {self._model.state_size} are wanted")
+        # A comparison with NaN is false.
+        if not np.abs(x).max() < FARTHEST:
+            raise ValueError(f"state is {x.tolist()}: not finite, or absurdly far")
         if now - stamp > self._memory:
             raise ValueError(
                 f"the state is {(now - stamp) / _SECOND:.3g} s old: too old to predict"

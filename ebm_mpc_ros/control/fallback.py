@@ -20,7 +20,7 @@ class FallbackSettings:
     """How long a plan is trusted when no newer one follows.
 
     Attributes:
-        tail_ticks: Ticks for which the last plan's next inputs are driven, at least 0.
+        tail_ticks: Periods for which the last plan's next inputs are driven, at least 0.
 
     Raises:
         ValueError: A field is out of its range.
@@ -37,7 +37,7 @@ class FallbackSettings:
 class Fallback:
     """Inputs from solutions, usable or not: the plan, then its tail, then a stop.
 
-    The tail is that of the last usable plan, one input a tick. Once it is used up, and until a
+    The tail is that of the last usable plan, one input a period. Once it is used up, and until a
     solution is usable again, there is none: the robot is to be slowed down along its deceleration
     limits, as by `slow_down`. The controller itself drops a plan after repeated failures.
 
@@ -54,6 +54,7 @@ class Fallback:
     def __init__(self, settings: FallbackSettings | None = None) -> None:
         self._settings = settings or FallbackSettings()
         self._plan: Vector | None = None
+        self._at = 0
         self.failures = 0
         self.counts: Counter[str] = Counter()
         self.reason = ""
@@ -64,25 +65,27 @@ class Fallback:
         self.failures = 0
         self.reason = ""
 
-    def take(self, solution: Solution) -> Vector | None:
+    def take(self, solution: Solution, periods: int = 1) -> Vector | None:
         """Return the input (m,) to apply, or None where the robot is to be stopped.
 
         Args:
             solution: The controller's answer of this tick.
+            periods: Time since the last call, more than one where a tick was late or lost.
         """
         self.reason = solution.reason
         if solution.usable:
-            self._plan = solution.inputs
+            self._plan, self._at = solution.inputs, 0
             self.failures = 0
             first: Vector = solution.inputs[0]
             return first
         self.failures += 1
+        self._at += periods
         self.counts[solution.status.value] += 1
         plan = self._plan
-        if plan is None or self.failures > self._settings.tail_ticks or self.failures >= len(plan):
+        if plan is None or self._at > self._settings.tail_ticks or self._at >= len(plan):
             self._plan = None
             self.counts["stop"] += 1
             return None
         self.counts["tail"] += 1
-        following: Vector = plan[self.failures]
+        following: Vector = plan[self._at]
         return following

@@ -72,57 +72,63 @@ def around_discs(
     planes = HalfPlanes(np.zeros((N, count, 2)), np.full((N, count), _NONE))
     if M == 0:
         return planes
-    centres = np.broadcast_to(circles[:, :2], (N, M, 2))
+    # Coordinate by coordinate: NumPy takes several times as long over short last axes.
+    cx, cy = circles[:, 0], circles[:, 1]
     if velocities is not None:
         speeds = _checked("velocities", velocities, 2)
         if len(speeds) != M:
             raise ValueError(f"velocities holds {len(speeds)}, discs {M}: as many are wanted")
-        centres = centres + dt * np.arange(1, N + 1)[:, None, None] * speeds
+        times = dt * np.arange(1, N + 1)[:, None]
+        cx, cy = cx + times * speeds[:, 0], cy + times * speeds[:, 1]
     radii = np.maximum(circles[:, 2] + clearance, _SAME)
-    ahead, aside = _passing(path, centres)
-    away = _moved_out(plan[1:, None] - centres, radii, aside)
-    distance = np.hypot(away[..., 0], away[..., 1])
-    normals = away / distance[..., None]
-    before = np.maximum(-np.sum(normals * ahead, axis=-1), 0.0)
-    normals = normals + _LEAN * before[..., None] * aside
-    normals /= np.hypot(normals[..., 0], normals[..., 1])[..., None]
-    offsets = np.sum(normals * centres, axis=-1) + radii
-    nearest = np.argsort(distance - radii, axis=1, kind="stable")[:, :count]
+    ahead_x, ahead_y, side = _passing(path, cx, cy)
+    aside_x, aside_y = -side * ahead_y, side * ahead_x
+    x, y = plan[1:, :1] - cx, plan[1:, 1:] - cy
+    # Inside a disc the plan is moved sideways onto its circle.
+    beyond = radii * radii - (x * x + y * y)
+    if beyond.max() > 0.0:
+        along = x * aside_x + y * aside_y
+        reach = np.sqrt(np.maximum(along * along + beyond, 0.0)) - along
+        reach *= beyond > 0.0
+        x, y = x + reach * aside_x, y + reach * aside_y
+    distance = np.sqrt(x * x + y * y)
+    x, y = x / distance, y / distance
+    lean = _LEAN * np.maximum(-(x * ahead_x + y * ahead_y), 0.0)
+    x, y = x + lean * aside_x, y + lean * aside_y
+    length = np.sqrt(x * x + y * y)
+    x, y = x / length, y / length
+    offsets = x * cx + y * cy + radii
+    found = min(count, M)
+    nearest = np.argsort(distance - radii, axis=1, kind="stable")[:, :found]
     # By disc, not by distance: rows then mean the same from tick to tick.
     nearest.sort(axis=1)
-    found = nearest.shape[1]
-    planes.normals[:, :found] = np.take_along_axis(normals, nearest[..., None], axis=1)
-    planes.offsets[:, :found] = np.take_along_axis(offsets, nearest, axis=1)
+    rows = np.arange(N)[:, None]
+    planes.normals[:, :found, 0] = x[rows, nearest]
+    planes.normals[:, :found, 1] = y[rows, nearest]
+    planes.offsets[:, :found] = offsets[rows, nearest]
     return planes
 
 
-def _passing(path: Vector, centres: Vector) -> tuple[Vector, Vector]:
-    """Return two unit vectors (M, 2) of the path where it is nearest to each centre.
+def _passing(path: Vector, cx: Vector, cy: Vector) -> tuple[Vector, Vector, Vector]:
+    """Return of the path where it is nearest to each centre: its direction x and y, its side.
 
-    One is its direction there, the other points to the side on which it passes, left in doubt.
+    They are (M,) each; the side is 1 where it passes on the left or in doubt, -1 on the right.
     """
-    away = path[1:, None] - centres
-    nearest = np.argmin(np.sum(away * away, axis=-1), axis=0)
-    steps = np.diff(path, axis=0)
-    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    x, y = path[1:, :1] - cx, path[1:, 1:] - cy
+    nearest = (x * x + y * y).argmin(axis=0)
+    steps = path[1:] - path[:-1]
+    lengths = np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2)
     moving = np.flatnonzero(lengths > _SAME)
-    ahead = np.tile([1.0, 0.0], (len(nearest), 1))
-    if moving.size:
-        closest = moving[np.argmin(np.abs(moving[:, None] - nearest), axis=0)]
-        ahead = steps[closest] / lengths[closest, None]
-    left = np.stack([-ahead[:, 1], ahead[:, 0]], axis=-1)
-    passed = away[nearest, np.arange(len(nearest))]
-    sign = np.where(np.sum(passed * left, axis=-1) < -_SAME, -1.0, 1.0)
-    return ahead, sign[:, None] * left
-
-
-def _moved_out(away: Vector, radii: Vector, aside: Vector) -> Vector:
-    """Return `away` (N, M, 2), sideways on the circle where it is inside."""
-    beyond = radii**2 - np.sum(away * away, axis=-1)
-    along = np.sum(away * aside, axis=-1)
-    reach = np.where(beyond > 0.0, np.sqrt(np.maximum(along**2 + beyond, 0.0)) - along, 0.0)
-    moved: Vector = away + reach[..., None] * aside
-    return moved
+    if not moving.size:
+        ahead_x, ahead_y = np.ones(len(nearest)), np.zeros(len(nearest))
+    else:
+        closest = nearest
+        if moving.size < len(lengths):
+            closest = moving[np.abs(moving[:, None] - nearest).argmin(axis=0)]
+        ahead_x, ahead_y = (steps[closest] / lengths[closest, None]).T
+    each = np.arange(len(nearest))
+    passed = y[nearest, each] * ahead_x - x[nearest, each] * ahead_y
+    return ahead_x, ahead_y, np.where(passed < -_SAME, -1.0, 1.0)
 
 
 def _checked(name: str, given: ArrayLike, columns: int) -> Vector:

@@ -61,7 +61,12 @@ class Source(NamedTuple):
     def views(self, numbers: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the parts of an array (size,) in their shapes."""
         parts = np.split(numbers, np.cumsum([math.prod(shape) for shape in self])[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self, strict=True)]
+        # An entry of all Jacobians lies in one piece, which is how a model writes them fast.
+        stages = parts[0].reshape(self.stages[::-1]).T
+        return [
+            stages,
+            *(part.reshape(shape) for part, shape in zip(parts[1:], self[1:], strict=True)),
+        ]
 
 
 class Layout:

@@ -1,108 +1,151 @@
-"""Velocity commands from accelerations: bounded in speed and in rate, and a controlled stop."""
+"""Commands from inputs: bounded in value and in rate, and a controlled stop."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ebm_mpc_ros.control.problem import check_positive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Command = tuple[float, ...]
+
+_MOTION = ("vx", "vy")
+_HELD = ("steering",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLimits:
-    """What a base may be told.
+    """What a base may be told, for each of the m commanded states.
 
     Attributes:
-        max_speed: Highest forward speed in m/s, above 0.
-        min_speed: Lowest speed in m/s, at most 0; negative is backwards.
-        max_yaw_rate: Highest turn rate either way in rad/s, above 0.
-        max_acceleration: Highest gain of speed, forwards or backwards, in m/s², above 0.
-        max_deceleration: Highest loss of speed in m/s², above 0.
-        max_yaw_acceleration: Highest change of the turn rate in rad/s², above 0.
+        names: The commanded states, such as vx and vyaw.
+        lower: Lowest values, at most 0.
+        upper: Highest values, above 0.
+        gain: Highest rate away from 0, per second, above 0.
+        loss: Highest rate towards 0, per second, above 0.
 
     Raises:
-        ValueError: A field is out of its range.
+        ValueError: Lengths disagree, or a number is out of its range.
     """
 
-    max_speed: float
-    min_speed: float
-    max_yaw_rate: float
-    max_acceleration: float
-    max_deceleration: float
-    max_yaw_acceleration: float
+    names: tuple[str, ...]
+    lower: Command
+    upper: Command
+    gain: Command
+    loss: Command
 
     def __post_init__(self) -> None:
-        for name in (
-            *("max_speed", "max_yaw_rate"),
-            *("max_acceleration", "max_deceleration", "max_yaw_acceleration"),
-        ):
-            check_positive(name, getattr(self, name))
-        if not (math.isfinite(self.min_speed) and self.min_speed <= 0.0):
-            raise ValueError(f"min_speed is {self.min_speed}: it must be finite and at most 0")
+        for field in ("lower", "upper", "gain", "loss"):
+            numbers = getattr(self, field)
+            if len(numbers) != len(self.names):
+                raise ValueError(f"{field} has {len(numbers)} values: {len(self.names)} are wanted")
+            for name, number in zip(self.names, numbers, strict=True):
+                if field != "lower":
+                    check_positive(f"{field} of {name}", number)
+                elif not (math.isfinite(number) and number <= 0.0):
+                    raise ValueError(
+                        f"lower of {name} is {number}: it must be finite and at most 0"
+                    )
+
+    def hold(self, command: Command) -> bool:
+        """Return whether a command (m,) is within its bounds."""
+        return all(
+            low <= value <= high
+            for low, value, high in zip(self.lower, command, self.upper, strict=True)
+        )
+
+    def reached(self, command: Command, dt: float) -> CommandLimits:
+        """Return limits that lead a command (m,) out of its bounds back along `loss`.
+
+        For limits that change while a robot drives; `dt` is the time to the next command in s.
+        """
+        step = [loss * dt for loss in self.loss]
+        return CommandLimits(
+            names=self.names,
+            lower=tuple(min(b, c + d) for b, c, d in zip(self.lower, command, step, strict=True)),
+            upper=tuple(max(b, c - d) for b, c, d in zip(self.upper, command, step, strict=True)),
+            gain=self.gain,
+            loss=self.loss,
+        )
 
 
 def integrate(
-    command: tuple[float, float],
-    acceleration: tuple[float, float],
-    dt: float,
-    limits: CommandLimits,
-) -> tuple[float, float]:
-    """Return the command after `dt`: clip(command + acceleration·dt), with its rates bounded.
+    command: Iterable[float], u: Iterable[float], dt: float, limits: CommandLimits
+) -> Command:
+    """Return the command (m,) after `dt`: clip(command + u·dt), with its rates bounded.
 
-    A speed bound outranks a rate bound: a command out of bounds returns at once.
+    A bound outranks a rate: a command out of bounds returns at once.
 
     Args:
-        command: Speed and turn rate sent last, in m/s and rad/s.
-        acceleration: Input of the model: change of speed and turn rate, in m/s² and rad/s².
+        command: What was sent last (m,).
+        u: Input of the model (m,), the rate of the command.
         dt: Time since the last command in seconds, above 0.
         limits: Bounds of the base.
 
     Raises:
-        ValueError: A number is not finite, or `dt` is not above 0.
+        ValueError: A number is not finite, `dt` is not above 0, or lengths disagree.
     """
-    (speed, rate), (linear, angular) = command, acceleration
-    _check(speed, rate, linear, angular, dt)
-    gain, loss = limits.max_acceleration, limits.max_deceleration
-    highest = _fastest(speed, dt, gain, loss)
-    lowest = -_fastest(-speed, dt, gain, loss)
-    turn = limits.max_yaw_acceleration
-    return (
-        _clip(_clip(speed + linear * dt, lowest, highest), limits.min_speed, limits.max_speed),
-        _clip(rate + _clip(angular, -turn, turn) * dt, -limits.max_yaw_rate, limits.max_yaw_rate),
-    )
+    sent, rates = _checked(command, limits, dt), _checked(u, limits, dt)
+    following = []
+    for k, (value, rate) in enumerate(zip(sent, rates, strict=True)):
+        gain, loss = limits.gain[k], limits.loss[k]
+        highest = _farthest(value, dt, gain, loss)
+        lowest = -_farthest(-value, dt, gain, loss)
+        wanted = _clip(value + rate * dt, lowest, highest)
+        following.append(_clip(wanted, limits.lower[k], limits.upper[k]))
+    return tuple(following)
 
 
-def slow_down(
-    command: tuple[float, float], dt: float, limits: CommandLimits
-) -> tuple[float, float]:
-    """Return the command after `dt` of slowing to rest along the deceleration limits.
+def slow_down(command: Iterable[float], dt: float, limits: CommandLimits) -> Command:
+    """Return the command (m,) after `dt` of slowing to rest along the deceleration limits.
+
+    vx and vy fall together, so that the robot keeps its direction; wheels stay as they are steered.
 
     Raises:
-        ValueError: A number is not finite, or `dt` is not above 0.
+        ValueError: A number is not finite, `dt` is not above 0, or lengths disagree.
     """
-    speed, rate = command
-    _check(speed, rate, dt)
-    loss, turn = limits.max_deceleration * dt, limits.max_yaw_acceleration * dt
-    return (
-        _clip(speed - _clip(speed, -loss, loss), limits.min_speed, limits.max_speed),
-        _clip(rate - _clip(rate, -turn, turn), -limits.max_yaw_rate, limits.max_yaw_rate),
-    )
+    sent = _checked(command, limits, dt)
+    # What part each loses on its own; those that move the robot lose that of the slowest.
+    parts = [
+        min(1.0, loss * dt / abs(value)) if value else 1.0
+        for value, loss in zip(sent, limits.loss, strict=True)
+    ]
+    moving = [part for name, part in zip(limits.names, parts, strict=True) if name in _MOTION]
+    together = min(moving, default=1.0)
+    following = []
+    for k, (name, value) in enumerate(zip(limits.names, sent, strict=True)):
+        lost = together if name in _MOTION else 0.0 if name in _HELD else parts[k]
+        following.append(_clip(value - lost * value, limits.lower[k], limits.upper[k]))
+    return tuple(following)
 
 
-def _fastest(speed: float, dt: float, gain: float, loss: float) -> float:
-    """Return the highest speed within reach: braking to 0 by `loss`, beyond it by `gain`."""
-    if speed >= 0.0:
-        return speed + gain * dt
-    left = dt + speed / loss
-    return gain * left if left > 0.0 else speed + loss * dt
+def at_rest(command: Iterable[float], names: Iterable[str]) -> Command:
+    """Return a command (m,) of no motion, the wheels as they are steered."""
+    return tuple(v if n in _HELD else 0.0 for n, v in zip(names, command, strict=True))
 
 
-def _check(*numbers: float) -> None:
-    """Raise ValueError unless all are finite and the last, the time step, is above 0."""
-    if not all(map(math.isfinite, numbers)) or numbers[-1] <= 0.0:
+def _checked(values: Iterable[float], limits: CommandLimits, dt: float) -> list[float]:
+    """Return the values (m,) as floats, all finite."""
+    numbers = [float(value) for value in values]
+    if len(numbers) != len(limits.names):
+        raise ValueError(f"command or input is {numbers}: {len(limits.names)} are wanted")
+    if not (all(map(math.isfinite, numbers)) and math.isfinite(dt) and dt > 0.0):
         raise ValueError(
-            f"command, acceleration or dt is {numbers}: they must be finite and dt above 0"
+            f"command or input is {numbers} and dt {dt}: they must be finite and dt above 0"
         )
+    return numbers
+
+
+def _farthest(value: float, dt: float, gain: float, loss: float) -> float:
+    """Return the highest value within reach: up to 0 by `loss`, beyond it by `gain`."""
+    if value >= 0.0:
+        return value + gain * dt
+    left = dt + value / loss
+    return gain * left if left > 0.0 else value + loss * dt
 
 
 def _clip(value: float, lowest: float, highest: float) -> float:

@@ -11,8 +11,11 @@ from ebm_mpc_ros.control.problem import check_positive
 
 Vector = NDArray[np.float64]
 
+SMOOTHING = 0.1
+"""Half length in m of the chord that gives a path its direction."""
+MOST_STATIONS = 100_000
+
 _SAME = 1e-6
-_MOST_STATIONS = 100_000
 _ARC_STEP = 0.05
 
 
@@ -26,46 +29,59 @@ class ReferencePath:
     Args:
         points: Points (k, 2) in m; repeated ones are dropped.
         smoothing: Half length of the chord in m, above 0.
+        backwards: Whether the robot drives it backwards, heading against the chord.
+        most_stations: Stations at most, where a quarter of `smoothing` apart they would be more.
 
     Attributes:
         length: Arc length in m.
         closed: Whether the path ends where it starts.
+        backwards: Whether it is driven backwards.
         spacing: Distance of the stations in m.
         stations: Arc lengths (j,) in m, evenly spaced from 0 to `length`.
         positions: Points (j, 2) at the stations.
-        headings: Unwrapped directions (j,) at the stations in rad.
-        curvatures: Curvatures (j,) at the stations in 1/m, positive to the left.
+        headings: Unwrapped headings of the robot (j,) at the stations in rad.
+        curvatures: Turn of the heading per arc length (j,) at the stations in rad/m.
 
     Raises:
         ValueError: The points are not finite, of a wrong shape, or fewer than 2 are distinct.
     """
 
-    def __init__(self, points: ArrayLike, *, smoothing: float = 0.1) -> None:
+    def __init__(
+        self,
+        points: ArrayLike,
+        *,
+        smoothing: float = SMOOTHING,
+        backwards: bool = False,
+        most_stations: int = MOST_STATIONS,
+    ) -> None:
         check_positive("smoothing", smoothing)
         corners = np.array(points, dtype=np.float64)
         if corners.ndim != 2 or corners.shape[1] != 2:
             raise ValueError(f"points has shape {corners.shape}: (k, 2) is wanted")
         if not np.isfinite(corners).all():
             raise ValueError("points holds a number that is not finite")
-        if len(corners):
-            steps = np.hypot(*np.diff(corners, axis=0).T)
-            corners = corners[np.concatenate([[True], steps > _SAME])]
+        corners = corners[distinct(corners)]
         if len(corners) < 2:
             raise ValueError("points holds fewer than 2 distinct points")
         steps = np.hypot(*np.diff(corners, axis=0).T)
         arc = np.concatenate([[0.0], np.cumsum(steps)])
         self.length = float(arc[-1])
+        self.backwards = backwards
         self.closed = len(corners) > 3 and math.dist(corners[0], corners[-1]) <= _SAME
         count = math.ceil(4.0 * self.length / smoothing) + 1
-        count = min(max(count, 9), _MOST_STATIONS)
+        count = max(min(count, most_stations), 9)
         self.stations = np.linspace(0.0, self.length, count)
         self.spacing = self.length / (count - 1)
         self.positions = np.column_stack([np.interp(self.stations, arc, c) for c in corners.T])
         self.headings = self._directions(min(smoothing, self.length / 4.0))
+        if backwards:
+            self.headings = self.headings + math.pi
         self.curvatures = np.gradient(self.headings, self.spacing)
         if self.closed:
             seam = (self.curvatures[0] + self.curvatures[-1]) / 2.0
             self.curvatures[[0, -1]] = seam
+        self._turn = float(self.headings[-1] - self.headings[0])
+        self._table = np.column_stack([self.positions, self.headings, self.curvatures])
 
     def _directions(self, half: float) -> Vector:
         reach = max(1, round(half / self.spacing))
@@ -88,17 +104,31 @@ class ReferencePath:
 
         Arc lengths beyond the ends of an open path give its ends.
         """
-        arc = np.asarray(arc, dtype=np.float64)
-        laps = np.zeros_like(arc)
+        place = np.asarray(arc, dtype=np.float64) / self.spacing
+        last = len(self.stations) - 1
         if self.closed:
-            laps = np.floor(arc / self.length)
-            arc = arc - laps * self.length
-        turn = self.headings[-1] - self.headings[0]
-        position = np.stack(
-            [np.interp(arc, self.stations, self.positions[:, k]) for k in (0, 1)], axis=-1
-        )
-        heading = np.interp(arc, self.stations, self.headings) + laps * turn
-        return position, heading, np.interp(arc, self.stations, self.curvatures)
+            laps = np.floor(place / last)
+            place = place - laps * last
+        else:
+            place = np.minimum(np.maximum(place, 0.0), last)
+        index = np.minimum(place.astype(np.intp), last - 1)
+        here = self._table[index]
+        row = here + (place - index)[..., None] * (self._table[index + 1] - here)
+        heading = row[..., 2]
+        if self.closed:
+            heading = heading + laps * self._turn
+        return row[..., :2], heading, row[..., 3]
+
+
+def distinct(points: Vector) -> NDArray[np.intp]:
+    """Return the indices of points (k, 2) that differ from the one kept before."""
+    kept = np.arange(len(points))
+    while len(kept) > 1:
+        apart = np.hypot(*np.diff(points[kept], axis=0).T) > _SAME
+        if apart.all():
+            break
+        kept = kept[np.concatenate([[True], apart])]
+    return kept
 
 
 def goal_path(pose: ArrayLike, goal: ArrayLike, *, radius: float = 0.5) -> ReferencePath:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 
+FARTHEST = 1e12
+"""Length from which a state or a reference is refused."""
+
 _ROUNDING = 1e-12
 _TERMINALS = ("given", "riccati")
 

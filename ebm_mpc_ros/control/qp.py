@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +17,13 @@ from ebm_mpc_ros.control.scaling import Scaling
 if TYPE_CHECKING:
     from ebm_mpc_ros.control.half_planes import HalfPlanes
     from ebm_mpc_ros.control.problem import ControlProblem
-    from ebm_mpc_ros.models import Jacobians
 
 Vector = NDArray[np.float64]
 
 _LARGEST = 1e16  # of a sum of squares
 _UNBOUNDED = 1e30
-_HELD = 1e-7
+_HELD = np.array(1e-7)  # an array, for NumPy converts a float at each comparison
+_STRETCH = 10.0  # of the square of errors, at most, to that of the difference of state arrays
 
 
 class HorizonQP:
@@ -40,8 +41,9 @@ class HorizonQP:
 
     Attributes:
         layout: Where variables and rows stand.
-        states: x̄ᵢ (N, state_size) for i ≥ 1, for others to write.
-        reference: x_ref,ᵢ (N, state_size) for i ≥ 1, for others to write.
+        trajectory: x̄ᵢ (N+1, state_size), for others to write.
+        inputs: ūᵢ (N, m), for others to write.
+        reference: x_ref,ᵢ (N, state_size) for i ≥ 1, as `follow` took it.
         P: Scaled cost, its upper triangle.
         A: Scaled constraints, another object once the pattern has grown.
         q: Scaled linear cost.
@@ -63,33 +65,35 @@ class HorizonQP:
 
         self._held = np.zeros(layout.rows - layout.dynamics.stop, dtype=np.bool_)
         self._held_key = self._held.tobytes()
+        self._stage = scaling.stage.tolist()
+        self._row_roots = np.ones(layout.rows + 1)
         self._pattern = probe_pattern(problem.model, problem.dt)
         self._source = np.zeros(layout.source.size)
-        self._stages, self._differences, self._inputs, self._normals, one = layout.source.views(
+        self._stages, self._differences, self.inputs, self._normals, one = layout.source.views(
             self._source
         )
-        self._jacobians = self._stages[:, :, :n], self._stages[:, :, n:]
         one[:] = 1.0
-        self._lowest, self._highest = layout.bounds(problem)
-        self.lower, self.upper = np.zeros(layout.rows), np.zeros(layout.rows)
-        self._first_lower, self._first_upper = self.lower[:n], self.upper[:n]
-        # The last errors have weights of their own.
-        self._stages_compared = max(N - 2, 0)
-        self._expected = np.zeros(layout.x.stop)
-        self._expected_there = self._expected[n : n * (1 + self._stages_compared)]
-        self._P_x = self.P.diagonal()[layout.x]
+        self._limits = np.array(layout.bounds(problem))
+        self._bounds = np.zeros_like(self._limits)
+        self.lower, self.upper = self._bounds
+        self._first_lower, self._first_upper = self._bounds[:, :n]
+        self._stretch = _STRETCH * float(scaling.stage.max()) ** 2
         self.crossing = 0.0
         self._arrange()
 
-        self._left = np.zeros((3, N, problem.model.state_size))
-        self._right = np.zeros_like(self._left)
+        self.trajectory = np.zeros((N + 1, problem.model.state_size))
+        self._right = np.zeros((3, N, problem.model.state_size))
+        self._left = np.zeros_like(self._right)
         self._right[2] = np.array(problem.model.origin())
-        self.states, self.reference, self._following = self._left[0], self._right[1], self._right[0]
+        self._following, self.reference = self._right[:2]
+        self._expected = self.reference[1:]
+        self._linearize = problem.model.linearizer(problem.dt, self._following, self._stages)
         self._has_rates = bool(layout.rated.size) or problem.input_rate_weights is not None
         self._rates = np.zeros((N + 1, m))
-        self._step = np.zeros(layout.columns)
-        self._dx = self._step[layout.x].reshape(N, n)
-        self._du = self._step[layout.u].reshape(N, m)
+        self._step = np.zeros(n + layout.columns)
+        self._step_solved = self._step[n:]
+        self._dx = self._step[: n + layout.x.stop].reshape(N + 1, n)
+        self._du = self._step_solved[layout.u].reshape(N, m)
         self._start = np.zeros(layout.columns)
 
     def _set_end(self) -> None:
@@ -106,12 +110,25 @@ class HorizonQP:
         entries = layout.entries(self._pattern)
         first, (rows, columns) = layout.first_jacobian(), layout.values()
         self._row = entries.row
-        self._unit = entries.sign * scaling.E[entries.row] * scaling.D[entries.column]
         self._take = np.concatenate([entries.source, first.ravel(), rows, columns])
+        # What is taken is multiplied by these, and by the roots of these rows; the last one's is 1.
+        shared = layout.signs.start
+        factors = [
+            entries.sign * scaling.E[entries.row] * scaling.D[entries.column],
+            np.repeat(scaling.E[:n], n),
+            *(scaling.E[:shared], np.zeros(layout.rows - shared)),
+            scaling.q,
+        ]
+        self._factors = np.concatenate(factors)
+        last = np.full(layout.columns, layout.rows)
+        self._factor_rows = np.concatenate(
+            [entries.row, np.repeat(np.arange(n), n), np.arange(layout.rows), last]
+        )
         # A sum of numbers is 0 where each is; drawn at random no weights hide one that is not.
         weights = np.random.default_rng(0).uniform(1.0, 2.0, size=self._stages.shape)
         self._outside = np.zeros_like(self._source)
-        self._outside[: weights.size] = (weights * ~self._pattern).ravel()
+        outside, *_ = layout.source.views(self._outside)
+        np.multiply(weights, ~self._pattern, out=outside)
 
         self._filled = np.zeros(self._take.size)
         values, A_0, self._values, self.q = np.split(
@@ -120,8 +137,6 @@ class HorizonQP:
         self._checked = self._filled[: self._filled.size - layout.columns + layout.s.start]
         self._A_0 = A_0.reshape(n, n)
         self._first_values = self._values[:n]
-        self._tracking = self.q[layout.x]
-        self._compared = self.q[: n * self._stages_compared]
         self._q_x, self._q_u = (self.q[block].reshape(N, -1) for block in (layout.x, layout.u))
         self._of_rates, self._of_planes = (
             self._values[block].reshape(N, -1) for block in (layout.rates, layout.plane_rows)
@@ -133,21 +148,15 @@ class HorizonQP:
 
     def _scale_rows(self) -> None:
         """Scale the rows by √ρ, larger where they were held."""
-        layout, scaling = self.layout, self._scaling
-        held = np.where(self._held, *self._roots)
-        root = np.concatenate([np.ones(layout.dynamics.stop), held])
-        self.row_scale = scale = scaling.E * root
-        self._scale = np.concatenate(
-            [
-                self._unit * root[self._row],
-                np.repeat(scale[: layout.n], layout.n),
-                *(scale[: layout.signs.start], np.zeros(layout.rows - layout.signs.start)),
-                scaling.q,
-            ]
-        )
-        self._scaled_lowest = np.maximum(self._lowest * scale, -_UNBOUNDED)
-        self._scaled_highest = np.minimum(self._highest * scale, _UNBOUNDED)
-        self._later_scale = scale[layout.later_rows] / scale
+        roots = self._row_roots
+        roots[self.layout.dynamics.stop : -1] = np.where(self._held, *self._roots)
+        self._scale = roots.take(self._factor_rows, mode="clip")
+        self._scale *= self._factors
+        self.row_scale = scale = self._scaling.E * roots[:-1]
+        limits = self._limits * scale
+        np.maximum(limits, -_UNBOUNDED, out=limits)
+        self._lowest, self._highest = np.minimum(limits, _UNBOUNDED, out=limits)
+        self._later_scale = scale.take(self.layout.later_rows, mode="clip") / scale
 
     def weigh(self, dual: Vector) -> Vector | None:
         """Scale the rows as a dual tells, and the dual with them.
@@ -168,33 +177,25 @@ class HorizonQP:
 
     def rescale(self, change: Vector) -> None:
         """Apply a change of the rows' scales to what was filled in before it."""
-        self.lower *= change
-        self.upper *= change
+        self._bounds *= change
         self.A.data *= change[self._row]
 
-    def fill(
-        self,
-        inputs: Vector,
-        following: Vector,
-        jacobians: Jacobians,
-        sent: Vector,
-        half_planes: HalfPlanes | None,
-    ) -> bool:
-        """Take a linearisation about `states`; return whether it is finite and not huge.
+    def fill(self, sent: Vector, half_planes: HalfPlanes | None, *, extend: bool = False) -> bool:
+        """Linearise about x̄ and ū; return whether the QP is finite and not huge.
 
         Args:
-            inputs: ū (N, m).
-            following: f(x̄ᵢ, ūᵢ) (N, state_size).
-            jacobians: Those of f at (x̄ᵢ, ūᵢ).
             sent: Input sent last (m,).
             half_planes: Half-planes of the stages 1 … N.
+            extend: Whether x̄_N is f(x̄_N₋₁, ū_N₋₁).
         """
-        self._jacobians[0][:], self._jacobians[1][:] = jacobians.A, jacobians.B
-        # One call for all differences: defects, errors and heights above the origin.
-        self._left[1:] = self.states
-        self._following[:] = following
+        trajectory = self.trajectory
+        self._linearize(trajectory[:-1], self.inputs)
+        if extend:
+            trajectory[-1] = self._following[-1]
+        # One call for all differences: defects, errors and heights above the origin. Operands are
+        # of the same shape: NumPy takes twice as long where it has to broadcast.
+        self._left[:] = trajectory[1:]
         self._differences[:] = self._problem.model.minus(self._left, self._right)
-        self._inputs[:] = inputs
         if self.layout.planes:
             self._normals[:] = half_planes.normals if half_planes is not None else 0.0
         # A number that is not finite times 0 is none either, and a comparison with it is false.
@@ -209,8 +210,8 @@ class HorizonQP:
             self._take_rates(sent)
         if self.layout.planes:
             self._take_half_planes(half_planes)
-        np.subtract(self._scaled_lowest, self._values, out=self.lower)
-        np.subtract(self._scaled_highest, self._values, out=self.upper)
+        np.subtract(self._lowest, self._values, out=self.lower)
+        np.subtract(self._highest, self._values, out=self.upper)
         return bool(np.dot(self._checked, self._checked) < _LARGEST)
 
     def _couple(self) -> None:
@@ -224,10 +225,10 @@ class HorizonQP:
             self.P.data[self._ends] = (Q_N.T * scaling.terminal)[self._end_places]
         np.matmul(errors[:-1], scaling.Q, out=self._q_x[:-1])
         np.matmul(errors[-1], Q_N, out=self._q_x[-1])
-        np.matmul(self._inputs, scaling.R, out=self._q_u)
+        np.matmul(self.inputs, scaling.R, out=self._q_u)
 
     def _take_rates(self, sent: Vector) -> None:
-        rates, inputs, layout = self._rates, self._inputs, self.layout
+        rates, inputs, layout = self._rates, self.inputs, self.layout
         np.subtract(inputs[0], sent, out=rates[0])
         np.subtract(inputs[1:], inputs[:-1], out=rates[1:-1])
         self._q_u += (rates[:-1] - rates[1:]) @ self._scaling.S
@@ -253,32 +254,35 @@ class HorizonQP:
 
     def start(self, deviation: Vector) -> float:
         """Set dx₀ (n,) and return its length in scaled coordinates."""
-        scaled = deviation * self._scaling.stage
-        moved = np.dot(self._A_0, deviation)
-        first = np.subtract(moved, self._first_values, out=self._first_lower)
-        self._first_upper[:] = first
-        return math.sqrt(np.dot(scaled, scaled))
+        first = np.dot(self._A_0, deviation)
+        first -= self._first_values
+        self._first_lower[:] = self._first_upper[:] = first
+        return math.hypot(*map(operator.mul, deviation.tolist(), self._stage))
 
     def step(self, primal: Vector) -> tuple[Vector, Vector]:
-        """Return dx (N, n) for i ≥ 1 and du (N, m) of a primal, which the next call overwrites."""
-        np.multiply(primal, self._scaling.D, out=self._step)
+        """Return dx (N+1, n), dx₀ left out, and du (N, m) of a primal, till the next call."""
+        np.multiply(primal, self._scaling.D, out=self._step_solved)
         return self._dx, self._du
 
     def size(self, primal: Vector) -> float:
         """Return the largest coordinate of a primal, slacks aside."""
         return float(np.abs(primal[: self.layout.u.stop]).max())
 
-    def expect(self, primal: Vector) -> None:
-        """Take the errors that a primal leads to as those that are expected a step later."""
-        np.multiply(self._P_x, primal[: self._P_x.size], out=self._expected)
-        self._expected += self._tracking
+    def follow(self, reference: Vector, jump: float) -> bool:
+        """Take a reference (N+1, state_size); return whether it jumped from the last one's course.
 
-    def surprise(self) -> float:
-        """Return the root mean square of the errors' difference from those expected; scaled."""
-        if not self._stages_compared:
-            return 0.0
-        difference = self._compared - self._expected_there
-        return math.sqrt(np.dot(difference, difference) / self._stages_compared)
+        That is whether the root mean square of their difference a step later is above `jump`, in
+        scaled coordinates. Most references differ too little for that in any coordinates.
+        """
+        later, expected = reference[1:-1], self._expected
+        change = later - expected
+        highest = jump * jump * len(later)
+        jumped = self._stretch * np.vdot(change, change) > highest
+        if jumped:
+            errors = self._problem.model.minus(later, expected) * self._scaling.stage
+            jumped = np.vdot(errors, errors) > highest
+        self.reference[:] = reference[1:]
+        return bool(jumped)
 
     def later(self, dual: Vector) -> Vector:
         """Return a dual for one step later, the last stage's multipliers repeated."""

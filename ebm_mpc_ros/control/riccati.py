@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ _LOWEST_SPEED = 0.2
 _MOST_DOUBLINGS = 30
 _TOLERANCE = 1e-12
 _LARGEST = 1e16  # of a sum of squares
+_INDEFINITE = 1e-9
 
 
 def riccati_cost(problem: ControlProblem, state: Vector) -> Vector | None:
@@ -58,7 +60,9 @@ def solve_riccati(A: Vector, B: Vector, Q: Vector, R: Vector) -> Vector | None:
         if not size < _LARGEST:
             return None
         if float(np.vdot(gain, gain)) <= _TOLERANCE**2 * size:
-            return P
+            # Rounding errors can lead astray where A is far from normal.
+            lowest = float(np.linalg.eigvalsh(P)[0])
+            return P if lowest >= -_INDEFINITE * math.sqrt(size) else None
     return None
 
 

@@ -23,13 +23,14 @@ def solve_in_rounds(qp: HorizonQP, solver: QuadraticSolver, most: int) -> Outcom
     """Return the outcome of a QP within `most` iterations.
 
     Most QPs end in the first round. After each further one, a third as long as all before it,
-    rows and step sizes are weighed anew: with a bound that is held other than expected a QP can
-    take hundreds of iterations otherwise.
+    rows are weighed anew: with a bound that is held other than expected a QP can take hundreds of
+    iterations otherwise. All step sizes change where rows don't, and after every second round, for
+    rows may come and go for ever.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came during the solve, where OSQP takes it.
     """
-    done, length = 0, _FIRST_ROUND
+    done, length, balanced = 0, _FIRST_ROUND, True
     solver.restore()
     while solver.bound(qp.q, qp.lower, qp.upper):
         outcome = solver.solve(min(length, most - done))
@@ -37,9 +38,11 @@ def solve_in_rounds(qp: HorizonQP, solver: QuadraticSolver, most: int) -> Outcom
         if done >= most or outcome.status not in _UNFINISHED:
             return outcome if done == outcome.iterations else outcome._replace(iterations=done)
         length = max(_FIRST_ROUND, done // 3)
-        solver.balance(outcome)
+        balanced = not balanced
         dual = outcome.dual
         change = qp.weigh(dual)
+        if change is None or balanced:
+            solver.balance(outcome)
         if change is not None:
             qp.rescale(change)
             if not solver.update(qp.A.data, qp.changed_P):
@@ -62,7 +65,7 @@ def fault_of(outcome: Outcome, qp: HorizonQP, tolerance: float) -> str:
         return f"OSQP: {status.value}"
     # A comparison with NaN is false.
     if not np.dot(primal, primal) < _LARGEST:
-        return "the plan is not finite"
+        return "the plan is not finite, or absurdly far from the last one"
     if status is not Status.ITERATION_LIMIT:
         return ""
     highest = tolerance * max(1.0, qp.size(primal))

@@ -6,28 +6,29 @@ control" (2005): one QP a tick, prepared before the state arrives.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ebm_mpc_ros.control.half_planes import HalfPlanes
+from ebm_mpc_ros.control.problem import FARTHEST
 from ebm_mpc_ros.control.qp import HorizonQP
 from ebm_mpc_ros.control.rounds import fault_of, solve_in_rounds
 from ebm_mpc_ros.control.solution import Solution
 from ebm_mpc_ros.control.solver import QuadraticSolver, SolverSettings, Status
 
 if TYPE_CHECKING:
-    from ebm_mpc_ros.control.half_planes import HalfPlanes
     from ebm_mpc_ros.control.problem import ControlProblem
 
 Vector = NDArray[np.float64]
 
-_FARTHEST = 1e12
-_FEW = 20
+_KEPT = "model", "dt", "horizon", "half_planes"
 
 
 class _Plan(NamedTuple):
-    """What the next tick starts from: states (N+1), inputs (N+1, the last twice), the solution."""
+    """What the next tick starts from: states (N+1), inputs (N), the QP's solution."""
 
     states: Vector
     inputs: Vector
@@ -64,15 +65,12 @@ class RealTimeIteration:
             self._change = problem.dt * np.asarray(problem.input_rate_limits)
         self._uses_sent = self._change is not None or problem.input_rate_weights is not None
         self._shape = N + 1, problem.model.state_size
-        self._first = np.zeros(problem.model.state_size)
-        self._inputs = np.zeros((N, m))
         self._sent = np.zeros(m)
         self._half_planes: HalfPlanes | None = None
         self._dual = np.zeros(self._qp.layout.rows)
         self._solver: QuadraticSolver | None = None
         self._solves = self._qp.A
         self._plan: _Plan | None = None
-        self._expects: _Plan | None = None
         self._jumped = False
         self._prepared = False
         self._refusal = ""
@@ -95,6 +93,29 @@ class RealTimeIteration:
         states = self._plan.states
         return np.concatenate([states[1:], states[-1:]])
 
+    def changed(
+        self, problem: ControlProblem, settings: SolverSettings | None = None
+    ) -> RealTimeIteration:
+        """Return a controller for other weights, bounds or settings that goes on from this plan.
+
+        This one is left as it is.
+
+        Args:
+            problem: What to solve: the same model, dt, horizon and number of half-planes.
+            settings: How to solve it; as before where omitted.
+
+        Raises:
+            ValueError: Something differs that must be the same.
+        """
+        for name in _KEPT:
+            before, after = getattr(self._problem, name), getattr(problem, name)
+            if before != after:
+                raise ValueError(f"{name} is {after}: the plan to go on from is for {before}")
+        other = RealTimeIteration(problem, settings or self._settings)
+        if self._plan is not None:
+            other._plan = other._begun(self._plan.states, self._plan.inputs)
+        return other
+
     def prepare(
         self,
         reference: ArrayLike,
@@ -104,17 +125,23 @@ class RealTimeIteration:
     ) -> None:
         """Linearise about the shifted plan, or about the reference if there is none.
 
-        What can't be used is refused by the next `feedback`.
+        What can't be used is refused by the next `feedback`. Arrays are copied.
 
         Args:
             reference: x_ref (N+1, state_size).
             sent: The input sent last (m,), from which the first rate counts; that of the last
                 plan where omitted. One out of bounds counts as at its bound.
             half_planes: Half-planes of the problem's number at each stage; none where omitted.
+
+        Raises:
+            ValueError, TypeError: An argument holds something else than numbers.
         """
-        self._prepared = True
+        self._prepared = False
         given = np.asarray(reference, dtype=np.float64)
+        if half_planes is not None:
+            half_planes = HalfPlanes(*(np.array(part, dtype=np.float64) for part in half_planes))
         self._refusal = self._take(given, sent, half_planes)
+        self._prepared = True
         if not self._refusal and not (self._continue() or self._start_anew(given)):
             self._refusal = "the problem about this reference is not finite or out of range"
 
@@ -125,6 +152,7 @@ class RealTimeIteration:
 
         Raises:
             RuntimeError: `prepare` was not called since the last plan.
+            ValueError, TypeError: `state` holds something else than numbers.
         """
         if not self._prepared:
             raise RuntimeError("feedback was called without prepare")
@@ -132,7 +160,7 @@ class RealTimeIteration:
         refusal = self._refusal or _fault("state", x, self._shape[1:])
         if refusal or self._solver is None:
             return self._unusable(Status.BAD_INPUT, refusal or "there is no solver")
-        distance = self._qp.start(self._problem.model.minus(x, self._first))
+        distance = self._qp.start(self._problem.model.minus(x, self._qp.trajectory[0]))
         self._prepared = False
         solution = self._iterate(self._solver, x, distance)
         if solution.usable:
@@ -148,7 +176,8 @@ class RealTimeIteration:
         fault = _fault("reference", reference, self._shape)
         if fault:
             return fault
-        self._qp.reference[:] = reference[1:]
+        if self._qp.follow(reference, self._settings.jump):
+            self._jumped = True
         if self._uses_sent:
             fault = self._take_sent(sent)
             if fault:
@@ -176,32 +205,29 @@ class RealTimeIteration:
     def _start_anew(self, reference: Vector) -> bool:
         self.reset()
         self._prepared = True
-        self._inputs = np.clip(0.0, self._lower, self._upper)
         self._jumped = True
         qp = self._qp
         self._dual = np.zeros(qp.layout.rows)
         qp.weigh(self._dual)
-        qp.states[:] = reference[1:]
-        return self._fill(reference[:-1]) and self._load(np.zeros(qp.layout.columns))
+        qp.trajectory[:] = reference
+        qp.inputs[:] = np.clip(0.0, self._lower, self._upper)
+        return qp.fill(self._sent, self._half_planes) and self._load(np.zeros(qp.layout.columns))
 
     def _continue(self) -> bool:
         plan, qp = self._plan, self._qp
         if plan is None:
             return False
-        if self._expects is not plan:
-            qp.expect(plan.primal)
-            self._expects = plan
         dual = plan.dual
         if plan.row_scale is not qp.row_scale:
             dual = dual * (plan.row_scale / qp.row_scale)
         self._dual = qp.later(dual)
         qp.weigh(self._dual)
-        self._inputs = plan.inputs[1:]
-        qp.states[:-1] = plan.states[2:]
-        if not self._fill(plan.states[1:], extend=True):
+        qp.trajectory[:-1] = plan.states[1:]
+        qp.inputs[:-1], qp.inputs[-1] = plan.inputs[1:], plan.inputs[-1]
+        if not qp.fill(self._sent, self._half_planes, extend=True):
             return False
-        jump = self._settings.jump
-        self._jumped = self._solver is None or qp.surprise() > jump or qp.crossing > jump
+        if self._solver is None or qp.crossing > self._settings.jump:
+            self._jumped = True
         return self._load(qp.guess(plan.primal, later=True))
 
     def _fall_back(self) -> None:
@@ -211,20 +237,13 @@ class RealTimeIteration:
         if self._plan is None or self._failures >= self._settings.max_failures:
             self._plan = None
             return
-        qp = self._qp
-        states = np.concatenate([self._first[None], qp.states])
-        primal, dual = np.zeros(qp.layout.columns), np.zeros(qp.layout.rows)
-        inputs = np.concatenate([self._inputs, self._inputs[-1:]])
-        self._plan = _Plan(states, inputs, primal, dual, qp.row_scale)
+        self._plan = self._begun(self._qp.trajectory.copy(), self._qp.inputs.copy())
 
-    def _fill(self, states: Vector, *, extend: bool = False) -> bool:
-        """Linearise about x̄ᵢ (N, state_size) for i < N; `extend` takes f's last state as x̄_N."""
-        problem, qp, inputs = self._problem, self._qp, self._inputs
-        self._first = states[0]
-        following, jacobians = problem.model.linearize(states, inputs, problem.dt)
-        if extend:
-            qp.states[-1] = following[-1]
-        return qp.fill(inputs, following, jacobians, self._sent, self._half_planes)
+    def _begun(self, states: Vector, inputs: Vector) -> _Plan:
+        """Return a plan that no solve has led to."""
+        layout = self._qp.layout
+        primal, dual = np.zeros(layout.columns), np.zeros(layout.rows)
+        return _Plan(states, inputs, primal, dual, self._qp.row_scale)
 
     def _load(self, primal: Vector) -> bool:
         """Hand the QP and its start over to the solver, making one where there is none."""
@@ -255,25 +274,26 @@ class RealTimeIteration:
             if reason:
                 return self._unusable(status, reason, iterations, residual)
             dx, du = qp.step(primal)
-            states = np.empty(self._shape)
+            states = model.plus(qp.trajectory, dx)
             states[0] = state
-            states[1:] = model.plus(qp.states, dx)
             inputs = self._bounded(du)
             left -= 1
             if not left or qp.size(primal) < settings.eps_abs:
                 break
-            self._inputs, qp.states[:] = inputs[:-1], states[1:]
+            qp.trajectory[:], qp.inputs[:] = states, inputs
             self._dual = outcome.dual
             qp.weigh(self._dual)
-            if not (self._fill(states[:-1]) and self._load(qp.guess(primal, later=False))):
+            filled = qp.fill(self._sent, self._half_planes)
+            if not (filled and self._load(qp.guess(primal, later=False))):
                 reason = "the problem about the plan is not finite"
                 return self._unusable(Status.FAILED, reason, iterations, residual)
         states.setflags(write=False)
         inputs.setflags(write=False)
         self._plan = _Plan(states, inputs, primal, outcome.dual, qp.row_scale)
+        self._jumped = False
         return Solution(
             status=status,
-            inputs=inputs[:-1],
+            inputs=inputs,
             states=states,
             iterations=iterations,
             primal_residual=residual,
@@ -281,26 +301,21 @@ class RealTimeIteration:
         )
 
     def _bounded(self, change: Vector) -> Vector:
-        """Return ū + `change` within bounds (N+1, m), the last input twice.
-
-        The first one is within reach of the input sent last.
-        """
-        plan = np.empty((self._inputs.shape[0] + 1, self._inputs.shape[1]))
-        inputs = np.add(self._inputs, change, out=plan[:-1])
+        """Return ū + `change` within bounds; the first one is within reach of the one sent."""
+        inputs = self._qp.inputs + change
         np.maximum(inputs, self._lower, out=inputs)
         np.minimum(inputs, self._upper, out=inputs)
         if self._change is not None:
             np.maximum(inputs[0], self._sent - self._change, out=inputs[0])
             np.minimum(inputs[0], self._sent + self._change, out=inputs[0])
-        plan[-1] = plan[-2]
-        return plan
+        return inputs
 
     def _unusable(
         self, status: Status, reason: str, iterations: int = 0, residual: float = np.inf
     ) -> Solution:
         return Solution(
             status=status,
-            inputs=np.full_like(self._inputs, np.nan),
+            inputs=np.full_like(self._lower, np.nan),
             states=np.full(self._shape, np.nan),
             iterations=iterations,
             primal_residual=residual,
@@ -308,19 +323,12 @@ class RealTimeIteration:
         )
 
 
-def _sound(array: Vector) -> bool:
-    """Return whether numbers are finite, for NaN is below nothing, and not absurd."""
-    if array.size < _FEW:
-        return all(-_FARTHEST < number < _FARTHEST for number in array.reshape(-1).tolist())
-    flat = array.reshape(-1)
-    return bool(np.maximum.reduce(flat) < _FARTHEST and np.minimum.reduce(flat) > -_FARTHEST)
-
-
 def _fault(name: str, array: Vector, shape: tuple[int, ...]) -> str:
     """Return what is wrong with an input, or nothing."""
     if array.shape != shape:
         return f"the {name} has shape {array.shape}, not {shape}"
-    if _sound(array):
+    # A comparison with NaN is false.
+    if math.hypot(*array.ravel().tolist()) < FARTHEST:
         return ""
     if np.isfinite(array).all():
         return f"the {name} is absurdly far from the origin"

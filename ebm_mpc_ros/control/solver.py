@@ -63,12 +63,12 @@ class SolverSettings:
 
     rho: float = 0.1
     rho_active: float = 300.0
-    max_iterations: int = 50
+    max_iterations: int = 200
     cold_start_iterations: int = 500
     sqp_iterations: int = 5
     check_interval: int = 2
-    eps_abs: float = 1e-3
-    eps_rel: float = 1e-3
+    eps_abs: float = 2e-3
+    eps_rel: float = 2e-3
     residual_tolerance: float = 0.05
     jump: float = 1.0
     max_failures: int = 2
@@ -132,7 +132,7 @@ class QuadraticSolver:
         options.alpha = 1.0
         options.eps_abs = settings.eps_abs
         options.eps_rel = settings.eps_rel
-        options.max_iter = settings.max_iterations
+        options.max_iter = self._most = settings.max_iterations
         # Slacks make the problem feasible and R > 0 bounds it: a certificate must be sharp.
         options.eps_prim_inf = options.eps_dual_inf = _CERTIFICATE
         options.check_termination = settings.check_interval
@@ -179,8 +179,8 @@ class QuadraticSolver:
         Raises:
             KeyboardInterrupt: Ctrl-C came during the solve, where OSQP takes it.
         """
-        if self._options.max_iter != iterations:
-            self._options.max_iter = iterations
+        if self._most != iterations:
+            self._most = self._options.max_iter = iterations
             self._solver.update_settings(self._options)
         with self._one_at_a_time:
             self._solver.solve()

@@ -156,14 +156,19 @@ class Planner:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """Take the robot, its costs and the settings."""
-        self._model, self._cost, self._settings = model, cost, settings
+        self._model, self._settings = model, settings
         self._device, self._dtype = torch.device(device), dtype
         self._generator = torch.Generator(self._device)
-        self._bounds = (
-            self._tensor(cost.input_lower).repeat(settings.horizon),
-            self._tensor(cost.input_upper).repeat(settings.horizon),
-        )
+        self.use(cost)
         self.reset()
+
+    def use(self, cost: PlanCost) -> None:
+        """Take other costs; the last plan and the chains go on."""
+        self._cost = cost
+        self._bounds = (
+            self._tensor(cost.input_lower).repeat(self._settings.horizon),
+            self._tensor(cost.input_upper).repeat(self._settings.horizon),
+        )
 
     def reset(self) -> None:
         """Forget the last plan and all chains; start the noise over."""

@@ -24,6 +24,7 @@ from ebm_mpc_ros.estimation.ekf import (
 )
 from ebm_mpc_ros.estimation.history import Entry, Estimate, History
 from ebm_mpc_ros.estimation.time import nanoseconds, seconds
+from ebm_mpc_ros.models.inputs import RATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ _MOST_QUEUED = 4096
 _POSE = ("x", "y", "z", "roll", "pitch", "yaw")
 _TWIST = ("vx", "vy", "vz", "vroll", "vpitch", "vyaw")
 # Which component of a velocity command each input is the rate of change of.
-_COMMANDED = {"ax": 0, "ay": 1, "alpha": 5}
+_COMMANDED = {name: _TWIST.index(state) for name, state in RATES.items() if state in _TWIST}
 
 Observer = Callable[[Measurement, Update], None]
 

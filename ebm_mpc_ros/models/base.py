@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import array_api_compat
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
 Array = Any
 
@@ -21,6 +24,9 @@ CANONICAL_STATES = (
 )
 """robot_localization's fifteen states: pose in the world, twist and acceleration in the body."""
 _ANGLES = ("roll", "pitch", "yaw")
+# Arrays, for NumPy takes as long to convert a float as to wrap a horizon's headings.
+_HALF_TURN, _TURN = np.array(math.pi), np.array(2.0 * math.pi)
+_MOTION = {"f", "jacobians", "linearize"}
 
 
 # NumPy 2 is an array-API library by itself; NumPy 1 needs the wrapper.
@@ -91,6 +97,33 @@ class Model(ABC):
         """Return f(x, u, 0) and its Jacobians; a model may share work between them."""
         return self.f(x, u, dt), self.jacobians(x, u, dt)
 
+    def linearizer(
+        self, dt: float, following: NDArray[np.float64], stages: NDArray[np.float64]
+    ) -> Callable[[NDArray[np.float64], NDArray[np.float64]], None]:
+        """Return a function of NumPy's (x, u) that writes what a controller needs at every tick.
+
+        A model may override it to be fast: what is constant can be written once. A subclass that
+        changes the motion gets this one, made of `linearize`, again.
+
+        Args:
+            dt: Step in seconds.
+            following: Where f(x, u, 0) goes (N, state_size).
+            stages: Where [A B] goes (N, n, n + m), zeros now, each entry's N numbers in one piece.
+        """
+        n = len(self.state_names)
+
+        def write(x: NDArray[np.float64], u: NDArray[np.float64]) -> None:
+            following[...], jacobians = self.linearize(x, u, dt)
+            stages[..., :n], stages[..., n:] = jacobians.A, jacobians.B
+
+        return write
+
+    def __init_subclass__(cls) -> None:
+        """Drop an inherited `linearizer` where what it stands for is overridden."""
+        super().__init_subclass__()
+        if "linearizer" not in vars(cls) and not _MOTION.isdisjoint(vars(cls)):
+            cls.linearizer = Model.linearizer  # type: ignore[method-assign]
+
     def plus(self, x: Array, delta: Array) -> Array:
         """Return the state that lies δ (…, n) away from `x`; here x + δ with headings wrapped."""
         return self._wrapped(x + delta)
@@ -147,11 +180,22 @@ class Model(ABC):
         """Return the state at rest in the origin, `state_size` numbers."""
         return (0.0,) * self.state_size
 
+    @cached_property
+    def _angles(self) -> tuple[int, ...]:
+        return tuple(i for i, name in enumerate(self.state_names) if name in _ANGLES)
+
     def _wrapped(self, x: Array) -> Array:
         """Return `x`, a new array, with its angles wrapped in place."""
-        for i, name in enumerate(self.state_names):
-            if name in _ANGLES:
+        for i in self._angles:
+            if not isinstance(x, np.ndarray):
                 x[..., i] = wrap_angle(x[..., i])
+            elif x.ndim == 1:
+                x[i] = wrap_angle(x.item(i))
+            else:
+                angle = x[..., i]
+                turned = angle + _HALF_TURN
+                turned %= _TURN
+                np.subtract(turned, _HALF_TURN, out=angle)
         return x
 
 

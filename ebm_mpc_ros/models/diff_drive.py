@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ebm_mpc_ros.models.base import (
     Array,
@@ -12,6 +14,13 @@ from ebm_mpc_ros.models.base import (
     slip_axes,
     zeros,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
 
 
 class DiffDrive(Model):
@@ -66,6 +75,49 @@ class DiffDrive(Model):
         B[..., 3, 0] = dt
         B[..., 4, 1] = dt
         return Jacobians(A, B, slip_axes(x))
+
+    def linearizer(self, dt: float, following: Vector, stages: Vector) -> Callable[..., None]:
+        """Return a function of (x, u) that writes f(x, u, 0) and [A B].
+
+        d and D are means of the speeds before and after, times dt. As NumPy's calls take longer
+        than its sums, what is constant is made here: numbers as arrays, and views of the places.
+        """
+        for i in range(5):
+            stages[:, i, i] = 1.0
+        stages[:, 2, 4] = stages[:, 3, 5] = stages[:, 4, 6] = dt
+        stages[:, 2, 6] = 0.5 * dt * dt
+        whole, half, quarter = np.array(dt), np.array(0.5 * dt), np.array(0.25 * dt)
+        next_x, next_y, next_yaw, next_speed, next_rate = following.T
+        # Derivatives (2, N) of the position.
+        by_yaw, by_speed, by_rate, by_ax, by_alpha = stages.T[2:, :2]
+        x_by_yaw, along = by_yaw
+        direction = np.zeros((2, len(following)))
+        cos, sin = direction
+
+        def write(state: Vector, u: Vector) -> None:
+            x, y, yaw, speed, rate = state.T
+            speed_gain, rate_gain = (u * whole).T
+            np.add(speed, speed_gain, out=next_speed)
+            np.add(rate, rate_gain, out=next_rate)
+            step = speed + next_speed
+            step *= half
+            half_turn = rate + next_rate
+            half_turn *= quarter
+            middle = yaw + half_turn
+            np.add(middle, half_turn, out=next_yaw)
+            np.cos(middle, out=cos)
+            np.sin(middle, out=sin)
+            np.multiply(step, cos, out=along)
+            across = step * sin
+            np.negative(across, out=x_by_yaw)
+            np.add(x, along, out=next_x)
+            np.add(y, across, out=next_y)
+            np.multiply(direction, whole, out=by_speed)
+            np.multiply(by_speed, half, out=by_ax)
+            np.multiply(by_yaw, half, out=by_rate)
+            np.multiply(by_rate, half, out=by_alpha)
+
+        return write
 
 
 def _arc(x: Array, u: Array, dt: Any) -> tuple[Array, Array, Array]:

@@ -2,104 +2,44 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nav_msgs.msg import Path
+from numpy.typing import NDArray
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
-from ebm_mpc_ros.control import ControlProblem, RealTimeIteration, SolverSettings, model_reference
+from ebm_mpc_ros.control import Actuation, model_reference, planar_outputs
 from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.controller import Controller
+from ebm_mpc_ros.ros.controller_health import ControllerHealth
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
-from ebm_mpc_ros.ros.messages import to_path
+from ebm_mpc_ros.ros.mpc_parameters import MPC_PARAMETERS, controller_settings
 from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.plan_input import PlanInput
+from ebm_mpc_ros.ros.prediction import Prediction
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
-from ebm_mpc_ros.ros.robot_parameters import (
-    ROBOT_PARAMETERS,
-    bounds,
-    command_limits,
-    follower_settings,
-    planar_model,
-    weights,
-)
-from ebm_mpc_ros.ros.timing import Timing
+from ebm_mpc_ros.ros.robot_parameters import command_limits, follower_settings, robot_model_of
 from ebm_mpc_ros.ros.transforms import Transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-_TABLE = (
-    *ROBOT_PARAMETERS,
-    Parameter(
-        name="dt",
-        kind="float",
-        default=0.05,
-        above=0.0,
-        maximum=0.1,
-        unit="s",
-        description="Period of a tick and step of the model.",
-    ),
-    Parameter(
-        name="horizon",
-        kind="int",
-        default=25,
-        minimum=2,
-        maximum=500,
-        description="Steps of the horizon.",
-    ),
-    Parameter(
-        name="slack_weight",
-        kind="float",
-        default=1000.0,
-        above=0.0,
-        description="Weight of a violated state bound.",
-    ),
-    Parameter(
-        name="max_iterations",
-        kind="int",
-        default=50,
-        minimum=1,
-        description="OSQP's iterations in a tick.",
-    ),
-    Parameter(
-        name="reference_source",
-        kind="str",
-        default="policy",
-        choices=("policy", "plan"),
-        description="Follow policy/plan, or plan and goal_pose.",
-    ),
-    Parameter(
-        name="plan_timeout",
-        kind="float",
-        default=0.12,
-        above=0.0,
-        maximum=0.3,
-        unit="s",
-        description="Silence of policy/plan that stops the robot.",
-    ),
-    Parameter(
-        name="plan_max_age",
-        kind="float",
-        default=0.3,
-        above=0.0,
-        maximum=1.0,
-        unit="s",
-        description="A policy/plan made from an older state is refused.",
-    ),
-)
-
+Vector = NDArray[np.float64]
 
 _WATCH_PERIOD = 0.02
+_NO_OBSTACLES = np.empty((0, 3))
 
 
 class MpcNode(ManagedNode):
-    """Thin around `RealTimeIteration`: estimate and reference in, cmd_vel and prediction out."""
+    """Thin around `Controller`: estimate, reference and obstacles in, cmd_vel and plan out."""
 
     def __init__(self) -> None:
         """Declare the parameters."""
@@ -107,15 +47,15 @@ class MpcNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return _TABLE
+        return MPC_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Build the controller, its inputs and its outputs."""
-        model = planar_model(values["model"])
-        self._problem = _problem(values, model)
-        self._controller = RealTimeIteration(
-            self._problem, SolverSettings(max_iterations=values["max_iterations"])
-        )
+        model = self._model = robot_model_of(values)
+        self._actuation = Actuation(model)
+        self._controller = Controller(controller_settings(values, model))
+        self._dt, self._horizon = values["dt"], values["horizon"]
+        self._health = ControllerHealth(self._dt)
         self._frame = values["odom_frame"]
         base = values["base_link_frame"]
         self._transforms = Transforms(self, publish=False)
@@ -135,24 +75,47 @@ class MpcNode(ManagedNode):
             self.listen(MultiDOFJointTrajectory, "policy/plan", self._plan.take, qos.NEWEST)
         else:
             self._path = ReferenceInput(
-                self, model, follower_settings(values), self._transforms, self._frame
+                self, model, follower_settings(values, model), self._transforms, self._frame
             )
+        self._obstacles: ObstacleInput | None = None
+        if values["half_planes"]:
+            self._obstacles = ObstacleInput(self, self._transforms, self._frame)
         self._driver = Driver(
             self,
-            command_limits(values),
-            period=self._problem.dt,
+            self._actuation,
+            command_limits(values, model),
+            period=self._dt,
             frame=base,
             enabled=values["enabled"],
             stamped=values["enable_stamped_cmd_vel"],
+            fault=self._held_back,
         )
-        self._prediction = self.advertise(Path, "mpc/prediction", qos.OUTPUT)
-        self._u = np.zeros(len(model.input_names))
-        self._times, self._ages = Timing(), Timing()
-        self._ticks = self._failures = self._misses = self._jumps = 0
-        self._last_tick: int | None = None
-        self._iterations = 0
-        self.every(self._problem.dt, self._tick)
+        self._predictions = self.advertise(Path, "mpc/prediction", qos.OUTPUT)
+        self._prediction = Prediction(self._frame, self._dt, self._horizon)
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
+        self._jumps = 0
+        self.every(self._dt, self._tick)
         self.every(_WATCH_PERIOD, self._watch, steady=True)
+
+    def change(self, values: dict[str, Any]) -> Callable[[], None]:
+        """Take other weights, limits, speeds, clearances and latencies."""
+        limits = command_limits(values, self._model)
+        settings = follower_settings(values, self._model)
+        try:
+            control = self._controller.change(controller_settings(values, self._model))
+            if self._path is not None:
+                # On a copy: what it raises must come before anything changes.
+                copy.copy(self._path).use(settings)
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+
+        def applied() -> None:
+            control()
+            self._driver.use(limits)
+            if self._path is not None:
+                self._path.use(settings)
+
+        return applied
 
     def deactivate(self) -> None:
         """Stop the robot, then forget plan and estimate."""
@@ -160,48 +123,48 @@ class MpcNode(ManagedNode):
         self._estimate.reset()
         if self._plan is not None:
             self._plan.reset()
-        self._controller.reset()
+        self._controller.forget()
+        self._health.pause()
 
     def condition(self) -> Condition:
-        """Say why the robot is stopped."""
+        """Say why the robot is stopped, or what is amiss while it drives."""
         reason = self._driver.reason
         if reason == ARRIVED:
             return Condition(Level.OK, ARRIVED)
-        if reason:
-            level = Level.ERROR if self._driver.enabled else Level.WARN
-            return Condition(level, f"stopping: {reason}")
-        if self._path is not None and self._path.refusal:
-            return Condition(Level.WARN, f"driving; {self._path.refusal}")
-        return Condition(Level.OK, "driving")
+        return self._health.condition(
+            stopped_because=reason, enabled=self._driver.enabled, ignored=self._ignored()
+        )
 
     def figures(self) -> dict[str, object]:
         """Say how long ticks take, how old plans are, what failed and what was dropped."""
-        values: dict[str, object] = {
-            "ticks": self._ticks,
-            "tick median ms": f"{self._times.quantile(0.5):.3f}",
-            "tick p99 ms": f"{self._times.quantile(0.99):.3f}",
-            "deadline misses": self._misses,
-            "plan age median ms": f"{self._ages.quantile(0.5):.1f}",
-            "plan age p99 ms": f"{self._ages.quantile(0.99):.1f}",
-            "solver failures": self._failures,
-            "solver iterations": self._iterations,
-            "stops": self._driver.stops,
-            "estimate jumps": self._jumps,
-        }
+        values = self._health.figures(self._controller)
+        values |= {"stops": self._driver.stops, "estimate jumps": self._jumps}
         values |= {f"estimate dropped: {key}": n for key, n in self._estimate.dropped.items()}
         if self._plan is not None:
             values |= {f"plan dropped: {key}": n for key, n in self._plan.dropped.items()}
         if self._path is not None:
             values |= self._path.dropped
+        if self._obstacles is not None:
+            values["obstacles"] = len(self._obstacles.circles())
+            values |= {f"obstacle dropped: {key}": n for key, n in self._obstacles.dropped.items()}
         return values
+
+    def _ignored(self) -> str:
+        if self._path is not None and self._path.refusal:
+            return self._path.refusal
+        if self._obstacles is not None and self._obstacles.dropped:
+            return f"an obstacle is ignored: {next(iter(self._obstacles.dropped))}"
+        return ""
 
     def _tick(self) -> None:
         started = time.perf_counter()
-        self._count_deadline()
-        reason = self._fault() or self._drive()
+        periods = self._health.deadline.begin(self.now if self._simulated else self.steady_now)
+        reason = self._fault()
         if reason:
             self._stop(reason)
-        self._times.add(time.perf_counter() - started)
+        else:
+            self._drive(periods, started)
+        self._health.ended(time.perf_counter() - started)
         self.report()
 
     def _watch(self) -> None:
@@ -212,9 +175,10 @@ class MpcNode(ManagedNode):
             self.report()
 
     def _stop(self, reason: str) -> None:
-        self._u = np.zeros_like(self._u)
-        self._controller.reset()
-        self._driver.stop(reason)
+        """Stop for a reason that is not the solver's."""
+        self._controller.rest()
+        self._health.stopped()
+        self._controller.sent(self.now, self._driver.stop(reason))
 
     def _fault(self) -> str:
         if not self._driver.enabled:
@@ -225,67 +189,63 @@ class MpcNode(ManagedNode):
             self._driver.disable(JUMPED)
             self._jumps += 1
             return JUMPED
+        return self._held_back()
+
+    def _held_back(self) -> str:
+        """Return why an enabled robot can't be driven; empty if it can."""
         source = self._plan if self._plan is not None else self._path
         assert source is not None  # noqa: S101  configure has made one of them
         return self._estimate.fault() or source.fault()
 
-    def _drive(self) -> str:
-        """Solve and command; returns why not, where it can't."""
-        problem, now = self._problem, self.now
-        state = self._estimate.predicted(self._u)
-        if self._path is not None:
-            reference = self._path.reference(state, problem.dt, problem.horizon)
-            if self._path.finished:
-                return ARRIVED
+    def _drive(self, periods: int, started: float) -> None:
+        """Solve and command; `started` is when the tick began (perf_counter)."""
+        now = self.now
+        self._health.estimated((now - self._estimate.stamp) * 1e-9)
+        state = self._predicted(now)
+        reference, guess = self._reference(state, now)
+        if self._path is not None and self._path.finished:
+            self._stop(ARRIVED)
+            return
+        obstacles = _NO_OBSTACLES if self._obstacles is None else self._obstacles.circles()
+        decision = self._controller.tick(state, reference, obstacles, guess, periods)
+        self._health.decided(decision)
+        if decision.input is None:
+            sent = self._driver.stop(decision.reason)
         else:
-            assert self._plan is not None  # noqa: S101
-            plan = self._plan.newest
-            assert plan is not None  # noqa: S101  fault() was empty
-            age = (now - plan.stamp) * 1e-9
-            self._ages.add(age)
-            reference = model_reference(
-                problem.model, plan.trajectory.resample(age, problem.dt, problem.horizon)
-            )
-        self._controller.prepare(reference)
-        solution = self._controller.feedback(state)
-        self._iterations = solution.iterations
-        if not solution.usable:
-            self._failures += 1
-            return f"no solution: {solution.reason}"
-        self._u = solution.inputs[0]
-        names = problem.model.state_names
-        velocity = (float(state[names.index("vx")]), float(state[names.index("vyaw")]))
-        self._driver.drive(self._u, start=velocity)
-        if self._ticks % 2 == 0:
-            self._prediction.publish(to_path(now, self._frame, solution.states[:, :3].tolist()))
-        return ""
+            sent = self._driver.drive(decision.input, start=self._actuation.of(state))
+        self._controller.sent(self.now, sent, time.perf_counter() - started)
+        if decision.solution.usable and self._health.deadline.ticks % 2 == 0:
+            self._publish(decision.solution.states, now)
 
-    def _count_deadline(self) -> None:
-        now = self.steady_now if not self.get_parameter("use_sim_time").value else self.now
-        if self._last_tick is not None and (now - self._last_tick) * 1e-9 > 1.5 * self._problem.dt:
-            self._misses += 1
-        self._last_tick = now
-        self._ticks += 1
+    def _predicted(self, now: int) -> Vector:
+        """Return the state when the next input acts."""
+        command = self._driver.command
+        found = self._estimate.completed(command)
+        state = self._controller.predict(found, self._estimate.stamp, now)
+        for k in self._actuation.hidden:
+            # What stands in for a measurement has in it what was sent since.
+            index = self._actuation.indices[k]
+            if found[index] == command[k]:
+                state[index] = command[k]
+        return state
 
+    def _reference(self, state: Vector, now: int) -> tuple[Vector, Vector | None]:
+        """Return what to track (N+1, state_size), and the policy's way past obstacles (N+1, 2)."""
+        if self._path is not None:
+            return self._path.reference(state, self._dt, self._horizon), None
+        assert self._plan is not None  # noqa: S101
+        plan = self._plan.newest
+        assert plan is not None  # noqa: S101  no fault
+        age = (now - plan.stamp) * 1e-9
+        self._health.plan_ages.add(age)
+        planar = plan.trajectory.resample(age + self._controller.ahead, self._dt, self._horizon)
+        return model_reference(self._model, planar), planar[:, :2]
 
-def _problem(values: dict[str, Any], model: Any) -> ControlProblem:
-    inputs, states = bounds(values, model)
-    try:
-        return ControlProblem(
-            model=model,
-            dt=values["dt"],
-            horizon=values["horizon"],
-            state_weights=weights(values, "state_weights", model.state_names),
-            input_weights=weights(values, "input_weights", model.input_names),
-            terminal_weights=weights(values, "terminal_weights", model.state_names),
-            input_lower=inputs[0],
-            input_upper=inputs[1],
-            state_lower=states[0],
-            state_upper=states[1],
-            slack_weight=values["slack_weight"],
-        )
-    except ValueError as error:
-        raise ParameterError(f"parameter {error}") from error
+    def _publish(self, states: Vector, now: int) -> None:
+        if self._predictions.get_subscription_count():
+            begin = now + round(1e9 * self._controller.ahead)
+            poses = planar_outputs(self._model, states)[:, :3]
+            self._predictions.publish(self._prediction.message(begin, poses))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 import time
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
-from ebm_mpc_ros.energy.cost import PlanCost
+from ebm_mpc_ros.control import Actuation, planar_outputs
 from ebm_mpc_ros.energy.device import choose_device, use_one_thread
-from ebm_mpc_ros.energy.planner import Plan, Planner, PlannerSettings
+from ebm_mpc_ros.energy.planner import Plan, Planner
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
@@ -23,75 +24,25 @@ from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.plan_message import to_plan
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost, planner_settings
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
 from ebm_mpc_ros.ros.robot_parameters import (
-    ROBOT_PARAMETERS,
-    bounds,
     command_limits,
     follower_settings,
-    planar_model,
-    weights,
+    robot_model_of,
 )
 from ebm_mpc_ros.ros.sample_markers import to_samples
 from ebm_mpc_ros.ros.timing import Timing
 from ebm_mpc_ros.ros.transforms import Transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from ebm_mpc_ros.energy.cost import PlanCost
 
 Floats = NDArray[np.float64]
 
 
-def _count(name: str, default: int, minimum: int, description: str) -> Parameter:
-    return Parameter(
-        name=name, kind="int", default=default, minimum=minimum, description=description
-    )
-
-
-def _number(
-    name: str, default: float, unit: str, description: str, maximum: float | None = None
-) -> Parameter:
-    return Parameter(
-        name=name,
-        kind="float",
-        default=default,
-        above=0.0,
-        maximum=maximum,
-        unit=unit,
-        description=description,
-    )
-
-
-_TABLE = (
-    *ROBOT_PARAMETERS,
-    _number("frequency", 20.0, "Hz", "Rate of plans.", 200.0),
-    _number("dt", 0.1, "s", "Step of a plan."),
-    _count("horizon", 20, 2, "Steps of a plan."),
-    _count("chains", 64, 4, "Langevin chains, all in parallel."),
-    _count("steps", 6, 1, "Langevin steps of a call."),
-    _number("temperature", 0.1, "", "T of p(U) = exp(-J(U)/T)/Z."),
-    _number("switch_margin", 0.5, "", "Energy by which another mode must beat the present plan."),
-    _number("robot_radius", 0.2, "m", "Radius of the robot's circle."),
-    _number("obstacle_margin", 0.15, "m", "Clearance below which an obstacle costs."),
-    _number("obstacle_weight", 1500.0, "1/m^2", "Weight of a clearance below the margin."),
-    _number("time_limit", 0.045, "s", "Time after which a call returns the best plan so far."),
-    _count("seed", 0, 0, "Seed of all noise."),
-    _count("samples_shown", 12, 0, "Chains in policy/samples; 0 for none."),
-    _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven.", 1.0),
-    Parameter(
-        name="device",
-        kind="str",
-        default="auto",
-        description="auto (CUDA where there is a GPU), cpu, cuda or cuda:N.",
-    ),
-    Parameter(
-        name="send_commands",
-        kind="bool",
-        default=False,
-        description="Drive cmd_vel from the plan, without mpc_node.",
-    ),
-    _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent.", 0.1),
-)
 _SAMPLES_PERIOD = 0.2
 
 
@@ -112,21 +63,23 @@ class PolicyNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return _TABLE
+        return POLICY_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Build the sampler, its inputs and its outputs, and start its thread."""
-        model = planar_model(values["model"])
+        model = robot_model_of(values)
         try:
             self._device = choose_device(values["device"])
         except ValueError as error:
             raise ParameterError(f"parameter {error}") from error
-        self._planner = _planner(values, model, self._device)
+        self._planner = Planner(
+            model, plan_cost(values, model), planner_settings(values), device=self._device
+        )
+        self._model, self._actuation = model, Actuation(model)
         self._dt, self._horizon = values["dt"], values["horizon"]
         self._frame, self._base = values["odom_frame"], values["base_link_frame"]
         self._shown = values["samples_shown"]
         self._max_age = values["plan_max_age"]
-        self._names = model.state_names
         self._transforms = Transforms(self, publish=False)
         self._estimate = EstimateInput(
             self,
@@ -136,7 +89,7 @@ class PolicyNode(ManagedNode):
             timeout=values["estimate_timeout"],
         )
         self._path = ReferenceInput(
-            self, model, follower_settings(values), self._transforms, self._frame
+            self, model, follower_settings(values, model), self._transforms, self._frame
         )
         self._obstacles = ObstacleInput(self, self._transforms, self._frame)
         self._plans = self.advertise(MultiDOFJointTrajectory, "policy/plan", qos.OUTPUT)
@@ -145,11 +98,13 @@ class PolicyNode(ManagedNode):
         if values["send_commands"]:
             self._driver = Driver(
                 self,
-                command_limits(values),
+                self._actuation,
+                command_limits(values, model),
                 period=values["command_period"],
                 frame=self._base,
                 enabled=values["enabled"],
                 stamped=values["enable_stamped_cmd_vel"],
+                fault=self._fault,
             )
             self.every(values["command_period"], self._drive)
         self._times, self._ages = Timing(), Timing()
@@ -158,12 +113,33 @@ class PolicyNode(ManagedNode):
         self._published = self._skipped = self._switches = 0
         self._samples_shown_at = 0
         self._job: _Job | None = None
+        self._cost: PlanCost | None = None
         self._closing = self._busy = False
         self._error: BaseException | None = None
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="sampling", daemon=True)
         self._thread.start()
         self.every(1.0 / values["frequency"], self._tick)
+
+    def change(self, values: dict[str, Any]) -> Callable[[], None]:
+        """Take other limits, weights, speeds and margins."""
+        cost = plan_cost(values, self._model)
+        limits = command_limits(values, self._model)
+        settings = follower_settings(values, self._model)
+        try:
+            # On a copy: what it raises must come before anything changes.
+            copy.copy(self._path).use(settings)
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+
+        def apply() -> None:
+            self._path.use(settings)
+            if self._driver is not None:
+                self._driver.use(limits)
+            with self._wake:
+                self._cost = cost
+
+        return apply
 
     def deactivate(self) -> None:
         """Stop the robot, then forget the estimate and the plan."""
@@ -224,8 +200,7 @@ class PolicyNode(ManagedNode):
         if reason:
             self._reason = reason
         else:
-            state = self._estimate.state
-            assert state is not None  # noqa: S101  fault() was empty
+            state = self._estimate.completed(self._driver.command if self._driver else None)
             with self._wake:
                 if self._busy:
                     self._skipped += 1
@@ -250,8 +225,11 @@ class PolicyNode(ManagedNode):
                 if self._closing:
                     return
                 job, self._job, self._busy = self._job, None, True
+                cost, self._cost = self._cost, None
             assert job is not None  # noqa: S101
             try:
+                if cost is not None:
+                    self._planner.use(cost)
                 if last is None or not 0 <= job.stamp - last < 1_000_000_000:
                     self._planner.reset()
                     last = job.stamp
@@ -272,9 +250,17 @@ class PolicyNode(ManagedNode):
             return
         self._newest = (job.stamp, plan)
         self._switches += plan.switched
-        planar = plan.states[:, [self._names.index(n) for n in ("x", "y", "yaw", "vx", "vyaw")]]
+        planar = planar_outputs(self._model, plan.states)
         self._plans.publish(
-            to_plan(job.stamp, self._frame, self._base, self._dt, planar, plan.inputs)
+            to_plan(
+                job.stamp,
+                self._frame,
+                self._base,
+                self._dt,
+                planar,
+                plan.inputs,
+                self._model.input_names,
+            )
         )
         self._published += 1
         self._ages.add((self.now - job.stamp) * 1e-9)
@@ -293,54 +279,25 @@ class PolicyNode(ManagedNode):
         if not self._driver.enabled:
             self._driver.stop(self._driver.disabled_because)
             return
-        reason = self._estimate.fault() or self._path.fault() or self._reason
-        newest = self._newest
-        if newest is None:
-            self._driver.stop(reason or "no plan yet")
-            return
-        stamp, plan = newest
-        age = (self.now - stamp) * 1e-9
-        if not reason and age > self._max_age:
-            reason = f"plan was made from a state more than {self._max_age:g} s old"
-        if not reason and self._path.finished:
-            reason = ARRIVED
+        reason = self._fault()
         if reason:
             self._driver.stop(reason)
             return
-        index = min(max(int(age / self._dt), 0), self._horizon - 1)
-        vx, vyaw = self._names.index("vx"), self._names.index("vyaw")
-        velocity = (float(plan.states[0, vx]), float(plan.states[0, vyaw]))
-        self._driver.drive(plan.inputs[index], start=velocity)
+        assert self._newest is not None  # noqa: S101  no fault
+        stamp, plan = self._newest
+        index = min(max(int((self.now - stamp) * 1e-9 / self._dt), 0), self._horizon - 1)
+        self._driver.drive(plan.inputs[index], start=self._actuation.of(plan.states[0]))
 
-
-def _planner(values: dict[str, Any], model: Any, device: str) -> Planner:
-    inputs, states = bounds(values, model)
-    try:
-        cost = PlanCost(
-            state_weight=tuple(weights(values, "state_weights", model.state_names)),
-            terminal_weight=tuple(weights(values, "terminal_weights", model.state_names)),
-            input_weight=tuple(weights(values, "input_weights", model.input_names)),
-            state_lower=tuple(states[0]),
-            state_upper=tuple(states[1]),
-            input_lower=tuple(inputs[0]),
-            input_upper=tuple(inputs[1]),
-            obstacle_weight=values["obstacle_weight"],
-            robot_radius=values["robot_radius"],
-            margin=values["obstacle_margin"],
-        )
-        settings = PlannerSettings(
-            horizon=values["horizon"],
-            dt=values["dt"],
-            chains=values["chains"],
-            steps=values["steps"],
-            temperature=values["temperature"],
-            switch_margin=values["switch_margin"],
-            time_limit=values["time_limit"],
-            seed=values["seed"],
-        )
-        return Planner(model, cost, settings, device=device)
-    except ValueError as error:
-        raise ParameterError(f"parameter {error}") from error
+    def _fault(self) -> str:
+        """Return why no plan can be driven; empty if one can."""
+        reason = self._estimate.fault() or self._path.fault() or self._reason
+        if reason:
+            return reason
+        if self._newest is None:
+            return "no plan yet"
+        if (self.now - self._newest[0]) * 1e-9 > self._max_age:
+            return f"plan was made from a state more than {self._max_age:g} s old"
+        return ARRIVED if self._path.finished else ""
 
 
 def main() -> None:

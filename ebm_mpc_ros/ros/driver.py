@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
+from numpy.typing import NDArray
 from std_srvs.srv import SetBool
 
-from ebm_mpc_ros.control import CommandLimits, integrate, slow_down
+from ebm_mpc_ros.control import Actuation, CommandLimits, at_rest, integrate, slow_down
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.messages import to_command
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from ebm_mpc_ros.ros.node import ManagedNode
+
+Vector = NDArray[np.float64]
+Command = tuple[float, ...]
 
 ARRIVED = "arrived"
 """The reason for a stop that is none to worry about."""
@@ -25,13 +29,12 @@ JUMPED = "the estimate jumped: check it, then enable the robot again"
 """The reason for which a robot is disabled when its position jumps."""
 
 _NOT_ENABLED = "not enabled"
-_AT_REST = (0.0, 0.0)
 _NO_TICK = 0.15
 _BASE_TIMEOUT = 0.2
 
 
 class Driver:
-    """Turns inputs (accelerations) into commands (velocities), one call a period.
+    """Turns inputs into commands, and commands into velocities, one call a period.
 
     `drive` integrates an input; `stop` slows down along the deceleration limits. Without a call
     for 0.15 s of the steady clock, as when the node's clock stands still, it stops by itself.
@@ -42,62 +45,85 @@ class Driver:
     def __init__(
         self,
         node: ManagedNode,
+        actuation: Actuation,
         limits: CommandLimits,
         *,
         period: float,
         frame: str,
         enabled: bool,
         stamped: bool,
+        fault: Callable[[], str] = str,
     ) -> None:
-        """Advertise cmd_vel and the service ~/enable; `period` (s) is the time between calls."""
+        """Advertise cmd_vel and the service ~/enable.
+
+        Args:
+            node: The node that drives.
+            actuation: What the robot's base is told.
+            limits: Bounds of the commands.
+            period: Time between calls in s.
+            frame: Frame of the velocities.
+            enabled: Whether to send commands from the start.
+            stamped: Whether to send TwistStamped; else Twist.
+            fault: Says what would hold an enabled robot back; empty where nothing does.
+        """
         self.enabled = enabled
         self.disabled_because = _NOT_ENABLED
         """Why the robot is not enabled, while it is not."""
-        self.command = _AT_REST
+        self.command: Command = (0.0,) * len(actuation.names)
+        """What was sent last (m,): the values of the commanded states."""
         self.reason = ""
         """Why the robot is being stopped; empty while it is driven."""
         self.stops = 0
-        self._node, self._limits, self._period = node, limits, period
-        self._frame, self._stamped = frame, stamped
+        self._node, self._actuation, self._limits = node, actuation, limits
+        self._period, self._frame, self._stamped = period, frame, stamped
+        self._fault = fault
         self._enabled_at_start = enabled
-        self._moving_on = False
+        self._moving_on = self._returning = False
         self._last_sent = self._last_call = node.steady_now
         self._publisher = node.advertise(TwistStamped if stamped else Twist, "cmd_vel", qos.OUTPUT)
         node.serve(SetBool, "~/enable", self._on_enable)
         node.every(min(period, 0.05), self._watch, steady=True)
 
-    def drive(self, u: NDArray[np.float64], start: tuple[float, float]) -> None:
-        """Command the acceleration `u` (m/s², rad/s²) for a period.
+    def use(self, limits: CommandLimits) -> None:
+        """Drive within other limits; a command out of them returns along the deceleration ones."""
+        self._limits = limits
+        self._returning = True
 
-        `start` is the robot's velocity (m/s, rad/s), to go on from where no command is in force.
+    def drive(self, u: Vector, start: Vector) -> Vector:
+        """Command the input `u` (m,) for a period; returns the input that was sent (m,).
+
+        `start` (m,) is what the robot does now, `Actuation.of` its state, to go on from where no
+        command is in force.
         """
         if not self.enabled:
-            self.stop(self.disabled_because)
-            return
+            return self.stop(self.disabled_because)
         if not (np.isfinite(u).all() and np.isfinite(start).all()):
-            self.stop("the input is not finite")
-            return
+            return self.stop("the input is not finite")
         if not self._moving_on or self._since_sent() > _BASE_TIMEOUT:
-            self.command = start
+            self.command = tuple(start.tolist())
+            self._returning = False
         self._moving_on = True
         self.reason = ""
-        self._send(integrate(self.command, (float(u[0]), float(u[1])), self._period, self._limits))
+        limits = self._limits_for(self._period)
+        return self._send(integrate(self.command, u.tolist(), self._period, limits), self._period)
 
-    def stop(self, reason: str) -> None:
-        """Slow down for the time since the last command."""
+    def stop(self, reason: str) -> Vector:
+        """Slow down for the time since the last command; returns the input that was sent (m,)."""
         if not self.reason:
             self.stops += 1
         self.reason = reason
         self._last_call = self._node.steady_now
         if not (self.enabled or self._moving_on):
-            return
+            return np.zeros(len(self.command))
         elapsed = self._since_sent()
+        following = self.command
         if not self._moving_on or elapsed > _BASE_TIMEOUT:
-            self.command = _AT_REST
+            self.command = following = at_rest(self.command, self._actuation.names)
         elif elapsed > 0.0:
-            self.command = slow_down(self.command, elapsed, self._limits)
-        self._send(self.command)
-        self._moving_on = self.command != _AT_REST
+            following = slow_down(self.command, elapsed, self._limits_for(elapsed))
+        sent = self._send(following, elapsed)
+        self._moving_on = following != at_rest(following, self._actuation.names)
+        return sent
 
     def disable(self, reason: str) -> None:
         """Stop, and stay stopped until somebody enables the robot again."""
@@ -114,13 +140,27 @@ class Driver:
             self.stop("halting")
         self.enabled = self._enabled_at_start
         self.disabled_because = _NOT_ENABLED
-        self.command, self.reason = _AT_REST, ""
+        self.command = at_rest(self.command, self._actuation.names)
+        self.reason = ""
 
-    def _send(self, command: tuple[float, float]) -> None:
+    def _send(self, command: Command, elapsed: float) -> Vector:
+        """Send a command; returns its rate of change over `elapsed` seconds."""
+        before, self.command = self.command, command
         self._last_sent = self._last_call = self._node.steady_now
-        self.command = command
-        message = to_command(self._node.now, self._frame, *command, stamped=self._stamped)
-        self._publisher.publish(message)
+        twist = self._actuation.twist(command)
+        self._publisher.publish(
+            to_command(self._node.now, self._frame, twist, stamped=self._stamped)
+        )
+        if elapsed <= 0.0:
+            return np.zeros(len(command))
+        return np.array([(b - a) / elapsed for a, b in zip(before, command, strict=True)])
+
+    def _limits_for(self, elapsed: float) -> CommandLimits:
+        if self._returning:
+            if not self._limits.hold(self.command):
+                return self._limits.reached(self.command, elapsed)
+            self._returning = False
+        return self._limits
 
     def _since_sent(self) -> float:
         return (self._node.steady_now - self._last_sent) * 1e-9
@@ -133,8 +173,16 @@ class Driver:
             self._node.report()
 
     def _on_enable(self, request: Any, response: Any) -> Any:
-        self.enabled = bool(request.data)
+        before, self.enabled = self.enabled, bool(request.data)
         self.disabled_because = _NOT_ENABLED
         response.success = True
         response.message = "enabled" if self.enabled else "disabled"
+        if self.enabled == before:
+            response.message = f"already {response.message}"
+        if self.enabled:
+            fault = self._fault() if self._node.active else "the node is not active"
+            if fault:
+                response.message += f"; the robot is held back: {fault}"
+        elif self._moving_on:
+            response.message += "; slowing down to rest"
         return response

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nav_msgs.msg import Odometry
 
+from ebm_mpc_ros.control import Actuation
 from ebm_mpc_ros.estimation.frames import bare
 from ebm_mpc_ros.models import CANONICAL_STATES, Model, rotation
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of, vector
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ebm_mpc_ros.ros.node import ManagedNode
 
+    Vector = NDArray[np.float64]
+
 _FROZEN_CLOCK = 0.5
 _JUMP = 1.0
 _JUMP_SPEED = 5.0
+_SLOW = 0.1
+"""Speed (m/s) below which the odometry's noise hides what no output tells, such as steering."""
 
 
 class EstimateInput:
@@ -32,11 +39,15 @@ class EstimateInput:
         """Subscribe; estimates must be in `frame`, of `child`, and younger than `timeout` s."""
         self.dropped: Counter[str] = Counter()
         self.stamp = 0
-        self.state: NDArray[np.float64] | None = None
+        self.state: Vector | None = None
         self._node, self._model = node, model
         self._frame, self._child, self._timeout = frame, child, timeout
+        actuation = Actuation(model)
+        self._hidden = [(k, actuation.indices[k]) for k in actuation.hidden]
+        self._speed = model.output_names.index("vx")
         self._index = [CANONICAL_STATES.index(name) for name in model.output_names]
         self._arrival = 0
+        self._slow = False
         self._place = np.zeros(2)
         self.jumped = False
         """Whether the position has jumped, which odometry does not do; for the reader to clear."""
@@ -63,11 +74,21 @@ class EstimateInput:
             return "no new estimate, and the node's clock stands still"
         return ""
 
-    def predicted(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the state now: the estimate, moved on by its age under the input `u`."""
+    def completed(self, command: Sequence[float] | None = None) -> Vector:
+        """Return the estimated state (state_size,) at its stamp.
+
+        Below 0.1 m/s what no output tells, such as the steering angle of a standing robot, is what
+        was commanded last.
+
+        Args:
+            command: What `Driver` sent last (m,); None where others drive the robot.
+        """
         assert self.state is not None  # noqa: S101  the caller has seen an empty fault()
-        age = max(0.0, (self._node.now - self.stamp) * 1e-9)
-        return np.asarray(self._model.f(self.state, u, age))
+        state = self.state.copy()
+        if command is not None and self._slow:
+            for k, index in self._hidden:
+                state[index] = command[k]
+        return state
 
     def _take(self, message: Any) -> None:
         reason = self._refusal(message)
@@ -94,7 +115,9 @@ class EstimateInput:
             moved = float(np.linalg.norm(values[:2] - self._place))
             self.jumped |= moved > _JUMP + _JUMP_SPEED * gap
         self._place = values[:2]
-        self.state = np.asarray(self._model.state(values[self._index]))
+        outputs = values[self._index]
+        self._slow = abs(outputs[self._speed]) < _SLOW
+        self.state = np.asarray(self._model.state(outputs))
         self.stamp = stamp
         self._arrival = self._node.steady_now
 

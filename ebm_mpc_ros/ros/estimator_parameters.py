@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.estimation.sensors import STANDARD_GRAVITY
 from ebm_mpc_ros.models import CANONICAL_STATES
 from ebm_mpc_ros.ros.parameters import Parameter
+from ebm_mpc_ros.ros.robot_model import WHEELBASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,14 +57,7 @@ _GENERAL = (
         default="rigid_body",
         description="The robot's model: rigid_body, diff_drive, ackermann, omni or module:Class.",
     ),
-    Parameter(
-        name="wheelbase",
-        kind="float",
-        default=0.5,
-        above=0.0,
-        unit="m",
-        description="Distance between the axles of model ackermann.",
-    ),
+    WHEELBASE,
     Parameter(
         name="frequency",
         kind="float",

@@ -103,11 +103,12 @@ def to_path(stamp: int, frame: str, poses: Iterable[Sequence[float]]) -> Path:
     return path
 
 
-def to_command(stamp: int, frame: str, speed: float, yaw_rate: float, *, stamped: bool) -> Any:
-    """Return a velocity command (m/s, rad/s) as a TwistStamped, or its Twist."""
+def to_command(
+    stamp: int, frame: str, velocity: tuple[float, float, float], *, stamped: bool
+) -> Any:
+    """Return a velocity command, vx, vy (m/s) and vyaw (rad/s), as a TwistStamped or its Twist."""
     message = TwistStamped()
     message.header.frame_id = frame
     message.header.stamp = to_time(stamp)
-    message.twist.linear.x = speed
-    message.twist.angular.z = yaw_rate
+    message.twist.linear.x, message.twist.linear.y, message.twist.angular.z = velocity
     return message if stamped else message.twist

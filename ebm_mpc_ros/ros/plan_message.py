@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -16,7 +16,12 @@ from ebm_mpc_ros.models import rotation
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of
 from ebm_mpc_ros.ros.messages import to_time, yaw_quaternion
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Floats = NDArray[np.float64]
+
+_ACCELERATIONS = ("ax", "ay", "alpha")
 
 
 class BadPlanError(ValueError):
@@ -31,21 +36,32 @@ class PlanMessage(NamedTuple):
 
 
 def to_plan(
-    stamp: int, frame: str, child: str, dt: float, states: Floats, inputs: Floats
+    stamp: int,
+    frame: str,
+    child: str,
+    dt: float,
+    planar: Floats,
+    inputs: Floats,
+    input_names: Sequence[str],
 ) -> MultiDOFJointTrajectory:
-    """Return planar states (N+1, 5) and inputs (N, 2), `dt` s apart, as a message."""
+    """Return planar states (N+1, 6) and inputs (N, m), `dt` s apart, as a message.
+
+    Accelerations are the inputs ax, ay and alpha; those that are none are the twist's change.
+    """
     message = MultiDOFJointTrajectory(joint_names=[child])
     message.header.frame_id = frame
     message.header.stamp = to_time(stamp)
-    held = np.vstack((inputs, np.zeros((1, 2))))
-    for k, ((x, y, yaw, speed, rate), (linear, angular)) in enumerate(
-        zip(states.tolist(), held.tolist(), strict=True)
-    ):
+    accelerations = np.zeros((len(planar), 3))
+    accelerations[:-1] = np.diff(planar[:, 3:], axis=0) / dt
+    for column, name in enumerate(_ACCELERATIONS):
+        if name in input_names:
+            accelerations[:-1, column] = inputs[:, list(input_names).index(name)]
+    for k, (state, rates) in enumerate(zip(planar.tolist(), accelerations.tolist(), strict=True)):
         transform, velocity, acceleration = Transform(), Twist(), Twist()
-        transform.translation.x, transform.translation.y = x, y
-        transform.rotation = yaw_quaternion(yaw)
-        velocity.linear.x, velocity.angular.z = speed, rate
-        acceleration.linear.x, acceleration.angular.z = linear, angular
+        transform.translation.x, transform.translation.y = state[:2]
+        transform.rotation = yaw_quaternion(state[2])
+        velocity.linear.x, velocity.linear.y, velocity.angular.z = state[3:]
+        acceleration.linear.x, acceleration.linear.y, acceleration.angular.z = rates
         elapsed = round(k * dt * 1e9)
         message.points.append(
             MultiDOFJointTrajectoryPoint(
@@ -80,7 +96,7 @@ def from_plan(message: Any, frame: str, child: str) -> PlanMessage:
     if not plausible(table[:, :3], table[:, 3:]):
         raise BadPlanError("not finite, or absurdly far or fast")
     try:
-        trajectory = Trajectory(table[:, 0], table[:, 1:6])
+        trajectory = Trajectory(table[:, 0], table[:, 1:7])
     except ValueError as error:
         raise BadPlanError(str(error)) from error
     return PlanMessage(stamp_of(message), trajectory)
@@ -98,7 +114,9 @@ def _row(point: Any) -> list[float]:
         transform.translation.y,
         float(rotation.heading(attitude)),
         velocity.linear.x,
+        velocity.linear.y,
         velocity.angular.z,
         acceleration.linear.x,
+        acceleration.linear.y,
         acceleration.angular.z,
     ]

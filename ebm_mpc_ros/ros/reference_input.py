@@ -13,14 +13,18 @@ from ebm_mpc_ros.control import (
     FollowerSettings,
     PathFollower,
     ReferencePath,
+    TimedFollower,
     goal_path,
     model_reference,
+    planar_outputs,
+    split_path,
+    timed_path,
 )
-from ebm_mpc_ros.control.reference import PLANAR_STATES
 from ebm_mpc_ros.estimation.frames import IDENTITY, Transform, UnknownFrameError, bare
 from ebm_mpc_ros.models import Model, rotation
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, vector
+from ebm_mpc_ros.ros.path_message import PathMessage, from_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,9 +32,17 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.ros.node import ManagedNode
     from ebm_mpc_ros.ros.transforms import Transforms
 
+_TOO_FAST = 10.0
+
 
 class ReferenceInput:
-    """The newest of plan and goal_pose, and why there is none to follow when there is none."""
+    """The newest of plan and goal_pose, and why there is none to follow when there is none.
+
+    A plan whose stamps increase is followed in time, unless they leave it less than a tenth of
+    the time that it takes at the cruise speed somewhere, as where each pose was stamped when it
+    was made. Any other is followed at the speeds that the settings allow, on from where the robot
+    is when it is sent again. Where its orientations say so it is driven backwards.
+    """
 
     def __init__(
         self,
@@ -44,11 +56,12 @@ class ReferenceInput:
         self.refusal = ""
         """Why the last plan or goal was refused; empty where it was taken."""
         self.dropped: Counter[str] = Counter()
+        """What was refused or left out, and how often."""
         self._last_plan: Any = None
         self._node, self._model, self._settings = node, model, settings
         self._transforms, self._frame = transforms, frame
-        self._columns = [model.state_names.index(name) for name in PLANAR_STATES]
-        self._follower: PathFollower | None = None
+        self._follower: PathFollower | TimedFollower | None = None
+        self._path: PathMessage | None = None
         self._goal: NDArray[np.float64] | None = None
         # Planners such as Nav2's publish volatile, which a transient-local reader never hears.
         for quality in (qos.LATCHED, qos.NEWEST_RELIABLE):
@@ -64,11 +77,21 @@ class ReferenceInput:
     @property
     def finished(self) -> bool:
         """Whether the end of the path is reached."""
-        return self._follower is not None and self._follower.finished
+        return self._goal is None and self._follower is not None and self._follower.finished
+
+    def use(self, settings: FollowerSettings) -> None:
+        """Follow with other settings from now on, going on from where the robot is.
+
+        Raises:
+            ValueError: They forbid driving backwards, which the present path needs.
+        """
+        if self._follower is not None:
+            self._follower = self._follower.with_settings(settings)
+        self._settings = settings
 
     def reference(self, state: NDArray[np.float64], dt: float, horizon: int) -> NDArray[np.float64]:
-        """Return the states (horizon + 1, state_size) to track from `state` on."""
-        planar = state[self._columns]
+        """Return the states (horizon + 1, state_size) to track from `state` (state_size,) on."""
+        planar = planar_outputs(self._model, state)
         if self._goal is not None:
             self._start_towards(planar[:3], self._goal)
         assert self._follower is not None  # noqa: S101  the caller has seen an empty fault()
@@ -77,31 +100,66 @@ class ReferenceInput:
     def _start_towards(self, pose: NDArray[np.float64], goal: NDArray[np.float64]) -> None:
         self._goal = None
         if np.hypot(*(goal[:2] - pose[:2])) > self._settings.goal_tolerance:
-            self._follower = PathFollower(goal_path(pose, goal), self._settings)
+            path = goal_path(pose, goal, radius=self._settings.turning_radius)
         else:
             ahead = np.array([np.cos(pose[2]), np.sin(pose[2])])
-            here = ReferencePath([pose[:2] - 1e-2 * ahead, pose[:2]])
-            self._follower = PathFollower(here, self._settings)
+            path = ReferencePath([pose[:2] - 1e-2 * ahead, pose[:2]])
+        self._follower = PathFollower(path, self._settings)
 
     def _take_plan(self, message: Any) -> None:
         if message == self._last_plan:
             return
         self._last_plan = message
         if not message.poses:
-            self._follower = self._goal = None
+            self._follower = self._path = self._goal = None
             self.refusal = "the plan was cancelled by an empty one"
             return
         try:
-            moved = self._into_frame(message.header.frame_id)
-            points = np.array([vector(pose.pose.position) for pose in message.poses]).reshape(-1, 3)
-            if not plausible(points):
-                raise ValueError("a point is not finite, or absurdly far")  # noqa: TRY301
-            path = ReferencePath(_moved(moved, points)[:, :2])
+            path = from_path(message, self._into_frame(message.header.frame_id))
+            if not (self._path is not None and self._path.is_again(path)) or self.finished:
+                self._follower = self._follower_of(path)
         except (ValueError, UnknownFrameError) as error:
             self._refuse("plan", error)
             return
-        self._goal, self.refusal = None, ""
-        self._follower = PathFollower(path, self._settings)
+        self._path, self._goal, self.refusal = path, None, ""
+
+    def _follower_of(self, path: PathMessage) -> PathFollower | TimedFollower:
+        if self._timed(path):
+            return self._timed_follower(path)
+        follower = PathFollower(split_path(path.points, path.headings), self._settings)
+        if follower.turns_on_the_spot and "vyaw" not in self._model.state_names:
+            raise ValueError("it turns round on the spot, which this robot can't")
+        return follower
+
+    def _timed(self, path: PathMessage) -> bool:
+        """Whether the plan's stamps can be kept; where there are some but no use, warn."""
+        if path.stamps is None:
+            return False
+        spans = np.diff(path.stamps) * 1e-9
+        if np.any(spans <= 0.0):
+            reason = "plan without its stamps: they do not increase"
+        else:
+            fastest = float(np.max(np.hypot(*np.diff(path.points, axis=0).T) / spans))
+            if fastest <= _TOO_FAST * self._settings.cruise_speed:
+                return True
+            reason = f"plan without its stamps: they ask for {fastest:.3g} m/s"
+        self.dropped[reason] += 1
+        self._node.get_logger().warning(f"following the {reason}")
+        return False
+
+    def _timed_follower(self, path: PathMessage) -> TimedFollower:
+        assert path.stamps is not None  # noqa: S101  the caller has looked
+        first = path.stamps[0]
+        over = (self._node.now - path.stamps[-1]) * 1e-9
+        if over > 0.0:
+            raise ValueError(f"its last stamp passed {over:.3g} s ago")
+        trajectory = timed_path(
+            [(stamp - first) * 1e-9 for stamp in path.stamps],
+            path.points,
+            path.headings,
+            sideways="vy" in self._model.state_names,
+        )
+        return TimedFollower(trajectory, lambda: (self._node.now - first) * 1e-9, self._settings)
 
     def _take_goal(self, message: Any) -> None:
         try:
@@ -117,7 +175,7 @@ class ReferenceInput:
             reason = "not finite, absurdly far, or its quaternion not of unit length"
             self._refuse("goal_pose", reason)
             return
-        self._goal, self.refusal = goal, ""
+        self._path, self._goal, self.refusal = None, goal, ""
 
     def _into_frame(self, frame: str) -> Transform:
         if bare(frame) == self._frame:

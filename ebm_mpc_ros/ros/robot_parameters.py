@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ebm_mpc_ros.control import CommandLimits, FollowerSettings
-from ebm_mpc_ros.control.reference import PLANAR_STATES
+from ebm_mpc_ros.control import Actuation, CommandLimits, FollowerSettings
+from ebm_mpc_ros.models.inputs import RATES
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
-from ebm_mpc_ros.ros.robot_model import robot_model
+from ebm_mpc_ros.ros.robot_model import WHEELBASE, robot_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ebm_mpc_ros.models import Model
 
-_INPUTS = ("ax", "alpha")
+_STATE_WEIGHTS = {
+    "x": 20.0,
+    "y": 20.0,
+    "yaw": 2.0,
+    "vx": 0.5,
+    "vy": 0.5,
+    "vyaw": 0.1,
+    "steering": 0.1,
+}
+_INPUT_WEIGHTS = {"ax": 0.1, "ay": 0.1, "alpha": 0.05, "steering_rate": 0.05}
+_TERMINAL = 5.0
+# A share of the limits is left for the way back to the path.
+_SHARE = 0.8
+# m, of robots that can turn as tightly as they like.
+_RADIUS = 0.5
 
 
-def _above_zero(name: str, default: float, unit: str, description: str) -> Parameter:
+def _limit(name: str, default: float, unit: str, description: str) -> Parameter:
     return Parameter(
-        name=name, kind="float", default=default, above=0.0, unit=unit, description=description
-    )
-
-
-def _weights(name: str, default: list[float], description: str) -> Parameter:
-    return Parameter(
-        name=name, kind="floats", default=default, minimum=0.0, description=description
+        name=name,
+        kind="float",
+        default=default,
+        above=0.0,
+        unit=unit,
+        description=description,
+        live=True,
     )
 
 
@@ -35,8 +49,9 @@ ROBOT_PARAMETERS = (
         name="model",
         kind="str",
         default="diff_drive",
-        description="The robot's model: diff_drive or module:Class.",
+        description="The robot's model: diff_drive, ackermann, omni or module:Class.",
     ),
+    WHEELBASE,
     Parameter(
         name="odom_frame",
         kind="str",
@@ -49,7 +64,7 @@ ROBOT_PARAMETERS = (
         default="base_link",
         description="Name of the robot's own frame.",
     ),
-    _above_zero("max_speed", 1.15, "m/s", "Highest speed commanded."),
+    _limit("max_speed", 1.15, "m/s", "Highest speed commanded."),
     Parameter(
         name="min_speed",
         kind="float",
@@ -57,13 +72,32 @@ ROBOT_PARAMETERS = (
         maximum=0.0,
         unit="m/s",
         description="Lowest speed commanded; negative is backwards.",
+        live=True,
     ),
-    _above_zero("max_yaw_rate", 1.7, "rad/s", "Highest turn rate commanded."),
-    _above_zero("max_acceleration", 1.0, "m/s^2", "Highest gain of speed."),
-    _above_zero("max_deceleration", 1.0, "m/s^2", "Highest loss of speed, stops included."),
-    _above_zero("max_yaw_acceleration", 2.0, "rad/s^2", "Highest change of the turn rate."),
-    _above_zero("cruise_speed", 1.0, "m/s", "Speed at which a plan without speeds is followed."),
-    _above_zero("max_lateral_acceleration", 1.0, "m/s^2", "Slows down in bends to keep to it."),
+    _limit("max_sideways_speed", 0.5, "m/s", "Highest speed to either side, of omni."),
+    _limit(
+        "max_yaw_rate",
+        1.7,
+        "rad/s",
+        "Highest turn rate; ackermann slows down in bends to keep to it.",
+    ),
+    Parameter(
+        name="max_steering_angle",
+        kind="float",
+        default=0.5,
+        above=0.0,
+        maximum=1.4,
+        unit="rad",
+        description="Highest steering angle to either side, of ackermann.",
+        live=True,
+    ),
+    _limit("max_acceleration", 1.0, "m/s^2", "Highest gain of speed."),
+    _limit("max_deceleration", 1.0, "m/s^2", "Highest loss of speed, stops included."),
+    _limit("max_sideways_acceleration", 1.0, "m/s^2", "Highest change of sideways speed, of omni."),
+    _limit("max_yaw_acceleration", 2.0, "rad/s^2", "Highest change of the turn rate."),
+    _limit("max_steering_rate", 1.0, "rad/s", "Highest change of the steering, of ackermann."),
+    _limit("cruise_speed", 1.0, "m/s", "Speed at which a plan without speeds is followed."),
+    _limit("max_lateral_acceleration", 1.0, "m/s^2", "Slows down in bends to keep to it."),
     Parameter(
         name="laps",
         kind="int",
@@ -71,14 +105,29 @@ ROBOT_PARAMETERS = (
         minimum=0,
         description="Laps of a closed plan; 0 for no end.",
     ),
-    _weights("state_weights", [20.0, 20.0, 2.0, 0.5, 0.1], "Diagonal of Q."),
-    _weights("terminal_weights", [100.0, 100.0, 10.0, 2.5, 0.5], "Diagonal of Q_N."),
+    Parameter(
+        name="state_weights",
+        kind="floats",
+        default=[],
+        minimum=0.0,
+        description="Diagonal of Q; empty for x, y 20, yaw 2, vx, vy 0.5, vyaw, steering 0.1.",
+        live=True,
+    ),
+    Parameter(
+        name="terminal_weights",
+        kind="floats",
+        default=[],
+        minimum=0.0,
+        description="Diagonal of Q_N; empty for five times Q's.",
+        live=True,
+    ),
     Parameter(
         name="input_weights",
         kind="floats",
-        default=[0.1, 0.05],
+        default=[],
         above=0.0,
-        description="Diagonal of R.",
+        description="Diagonal of R; empty for ax, ay 0.1, others 0.05; policy_node: five times it.",
+        live=True,
     ),
     Parameter(
         name="estimate_timeout",
@@ -104,35 +153,56 @@ ROBOT_PARAMETERS = (
 )
 
 
-def planar_model(name: str) -> Model:
-    """Return the model of that name, one that can be driven on a plane.
+class _Range(NamedTuple):
+    """What a commanded state may be, and how fast it may leave and near 0, per second."""
+
+    lower: float
+    upper: float
+    gain: float
+    loss: float
+
+
+def _ranges(values: Mapping[str, Any]) -> dict[str, _Range]:
+    """Return the range of each state that any robot is commanded by."""
+
+    def either_way(highest: str, rate: str) -> _Range:
+        return _Range(-values[highest], values[highest], values[rate], values[rate])
+
+    return {
+        "vx": _Range(
+            values["min_speed"],
+            values["max_speed"],
+            values["max_acceleration"],
+            values["max_deceleration"],
+        ),
+        "vy": either_way("max_sideways_speed", "max_sideways_acceleration"),
+        "vyaw": either_way("max_yaw_rate", "max_yaw_acceleration"),
+        "steering": either_way("max_steering_angle", "max_steering_rate"),
+    }
+
+
+def robot_model_of(values: Mapping[str, Any]) -> Model:
+    """Return the model that the parameters name, one that can be driven on a plane.
 
     Raises:
-        ParameterError: There is none, or it lacks a planar state or the inputs ax and alpha.
+        ParameterError: There is none, or it can't be driven.
     """
-    model = robot_model(name)
-    lacking = set(PLANAR_STATES) - set(model.state_names)
-    if lacking or tuple(model.input_names) != _INPUTS:
-        raise ParameterError(
-            f"parameter model = {name}: must have the states {', '.join(PLANAR_STATES)} "
-            f"and the inputs {', '.join(_INPUTS)}, such as diff_drive"
-        )
+    model = robot_model(values["model"], values)
+    try:
+        Actuation(model)
+    except ValueError as error:
+        raise ParameterError(f"parameter model = {values['model']}: {error}") from error
     return model
 
 
-def command_limits(values: Mapping[str, Any]) -> CommandLimits:
+def command_limits(values: Mapping[str, Any], model: Model) -> CommandLimits:
     """Return the limits of what is commanded."""
-    return CommandLimits(
-        max_speed=values["max_speed"],
-        min_speed=values["min_speed"],
-        max_yaw_rate=values["max_yaw_rate"],
-        max_acceleration=values["max_acceleration"],
-        max_deceleration=values["max_deceleration"],
-        max_yaw_acceleration=values["max_yaw_acceleration"],
-    )
+    ranges, names = _ranges(values), Actuation(model).names
+    lower, upper, gain, loss = zip(*(ranges[name] for name in names), strict=True)
+    return CommandLimits(names=names, lower=lower, upper=upper, gain=gain, loss=loss)
 
 
-def follower_settings(values: Mapping[str, Any]) -> FollowerSettings:
+def follower_settings(values: Mapping[str, Any], model: Model) -> FollowerSettings:
     """Return how a path without speeds is followed.
 
     Raises:
@@ -145,45 +215,55 @@ def follower_settings(values: Mapping[str, Any]) -> FollowerSettings:
         )
     return FollowerSettings(
         cruise_speed=values["cruise_speed"],
+        reverse_speed=-values["min_speed"] or None,
         max_lateral_acceleration=values["max_lateral_acceleration"],
-        max_yaw_rate=0.8 * values["max_yaw_rate"],
+        max_yaw_rate=_SHARE * values["max_yaw_rate"],
         max_acceleration=min(values["max_acceleration"], values["max_deceleration"]),
+        turning_radius=_turning_radius(values, model),
         laps=values["laps"] or None,
     )
+
+
+def _turning_radius(values: Mapping[str, Any], model: Model) -> float:
+    """Return the radius (m) of the bends on the way to a goal, which a car can't choose."""
+    actuation = Actuation(model)
+    tightest = {"vx": 1.0, "steering": _SHARE * values["max_steering_angle"]}
+    speed, _, rate = actuation.twist([tightest.get(name, 0.0) for name in actuation.names])
+    curvature = abs(rate / speed) if speed else 0.0
+    return max(_RADIUS, 1.0 / curvature) if curvature else _RADIUS
 
 
 def bounds(
     values: Mapping[str, Any], model: Model
 ) -> tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]]:
     """Return the lower and upper bounds of the inputs (m,) and of the states (n,)."""
-    inputs = {
-        "ax": (-values["max_deceleration"], values["max_acceleration"]),
-        "alpha": (-values["max_yaw_acceleration"], values["max_yaw_acceleration"]),
-    }
-    states = {
-        "vx": (values["min_speed"], values["max_speed"]),
-        "vyaw": (-values["max_yaw_rate"], values["max_yaw_rate"]),
-    }
-    return _by_name(inputs, model.input_names), _by_name(states, model.state_names)
+    ranges = _ranges(values)
+    rates = [ranges[RATES[name]] for name in model.input_names]
+    free = _Range(-math.inf, math.inf, math.inf, math.inf)
+    states = [ranges.get(name, free) for name in model.state_names]
+    return (
+        ([-r.loss for r in rates], [r.gain for r in rates]),
+        ([r.lower for r in states], [r.upper for r in states]),
+    )
 
 
 def weights(values: Mapping[str, Any], name: str, names: Sequence[str]) -> list[float]:
     """Return a diagonal of weights, one for each of the model's `names`.
 
+    Where none are given these are the standard ones; a state that has none is free.
+
     Raises:
         ParameterError: There are more or fewer.
     """
     given: list[float] = values[name]
+    if not given and name == "terminal_weights":
+        return [_TERMINAL * weight for weight in weights(values, "state_weights", names)]
+    if not given:
+        standard = _INPUT_WEIGHTS if name == "input_weights" else _STATE_WEIGHTS
+        return [standard.get(each, 0.0) for each in names]
     if len(given) != len(names):
         wanted = ", ".join(names)
         raise ParameterError(
             f"parameter {name} has {len(given)} values: must be one each of {wanted}"
         )
     return given
-
-
-def _by_name(
-    known: Mapping[str, tuple[float, float]], names: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    pairs = [known.get(name, (-math.inf, math.inf)) for name in names]
-    return [low for low, _ in pairs], [high for _, high in pairs]

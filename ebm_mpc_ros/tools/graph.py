@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CONTROLLERS = {
     "policy_mpc": "the policy proposes, the MPC disposes",
-    "mpc": "the MPC follows the plan; obstacles are not seen",
+    "mpc": "the MPC follows the plan, around single obstacles",
     "policy": "the policy drives by itself",
 }
 """What drives the robot, by the value of the argument `controller`."""

@@ -10,7 +10,8 @@ import pytest
 from ebm_mpc_ros.control import ControlProblem
 from ebm_mpc_ros.models import load_model
 
-sys.path.append(str(Path(__file__).resolve().parent))
+_HERE = Path(__file__).resolve()
+sys.path += [str(_HERE.parent), str(_HERE.parents[2] / "bench")]
 
 DT = 0.05
 _WEIGHTS = np.array([20.0, 20.0, 2.0, 0.5, 0.1])

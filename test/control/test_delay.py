@@ -109,3 +109,15 @@ def test_inputs_come_in_order(make):
 def test_a_bad_time_is_named(make, name, value):
     with pytest.raises(ValueError, match=name):
         make(**{name: value})
+
+
+def test_another_latency_knows_what_was_sent(make):
+    before = make(latency=0.1)
+    before.sent(0, [1.0, 0.0])
+    after = before.with_latency(0.2)
+    assert after.predict(START, 0, 0)[3] == 1.0
+    assert after.predict(START, 0, 50 * MS)[3] == pytest.approx(1.05)
+    after.sent(100 * MS, [1.0, 0.0])
+    assert before.predict(START, 0, 100 * MS)[3] == pytest.approx(1.05)
+    with pytest.raises(ValueError, match="latency"):
+        before.with_latency(-1.0)

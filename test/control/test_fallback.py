@@ -80,3 +80,13 @@ def test_failures_are_counted_by_how_the_solve_ended():
 def test_a_bad_setting_is_named(ticks):
     with pytest.raises(ValueError, match="tail_ticks"):
         FallbackSettings(tail_ticks=ticks)
+
+
+def test_a_late_tick_takes_the_input_of_its_time():
+    fallback = Fallback(FallbackSettings(tail_ticks=3))
+    fallback.take(solution())
+    np.testing.assert_array_equal(fallback.take(FAILED, periods=2), PLAN[2])
+    np.testing.assert_array_equal(fallback.take(FAILED), PLAN[3])
+    assert fallback.take(FAILED) is None
+    fallback.take(solution(), periods=9)
+    np.testing.assert_array_equal(fallback.take(FAILED), PLAN[1])

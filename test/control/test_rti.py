@@ -1,5 +1,7 @@
 """The real-time iteration in closed loop, and what it does with bad input and failures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exact import tick
@@ -214,6 +216,15 @@ def test_a_jump_of_the_reference_is_given_more_iterations(make_problem):
     assert solution.usable
 
 
+def test_a_jump_before_a_refused_state_is_still_given_more_iterations(make_problem):
+    settings_ = SolverSettings(max_iterations=5)
+    controller, reference = RealTimeIteration(make_problem(), settings_), np.zeros((21, 5))
+    tick(controller, reference, np.zeros(5))
+    reference[:, 0] = 1.0
+    assert not tick(controller, reference, np.full(5, np.nan)).usable
+    assert tick(controller, reference, np.zeros(5)).iterations > 5
+
+
 def test_a_plan_cannot_be_altered_under_the_controller(make_problem):
     solution = tick(RealTimeIteration(make_problem()), np.zeros((21, 5)), np.full(5, 0.1))
     for plan in (solution.states, solution.inputs):
@@ -225,6 +236,48 @@ def test_plans_are_reproducible(make_problem, figure_eight):
     start, reference = np.array([0.3, -0.3, 0.2, 0, 0]), figure_eight(61)
     first, second = (drive(RealTimeIteration(make_problem()), reference, start, 40) for _ in "ab")
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_changed_controller_goes_on_from_the_plan(make_problem, figure_eight):
+    reference = figure_eight(80)
+    problem, state = make_problem(), reference[0]
+    controller = RealTimeIteration(problem)
+    for k in range(30):
+        state = tick(controller, reference[k : k + 21], state).states[1]
+    other = controller.changed(replace(problem, input_lower=[-0.9, -1.9], slack_weight_l1=2.0))
+    np.testing.assert_array_equal(other.forecast(), controller.forecast())
+    plans = [tick(each, reference[30:51], state) for each in (controller, other)]
+    np.testing.assert_allclose(plans[1].inputs, plans[0].inputs, atol=0.02)
+
+
+def test_a_changed_controller_keeps_its_own_bounds(make_problem):
+    problem, reference = make_problem(), np.zeros((21, 5))
+    controller = RealTimeIteration(problem)
+    reference[:, 0] = 2.0
+    assert tick(controller, reference, np.zeros(5)).inputs[0, 0] > 0.9
+    other = controller.changed(replace(problem, input_upper=[0.3, 2.0]))
+    for _ in range(3):
+        assert np.all(tick(other, reference, np.zeros(5)).inputs[:, 0] <= 0.3)
+
+
+def test_what_a_changed_controller_does_is_not_the_first_ones_doing(make_problem, figure_eight):
+    problem, reference = make_problem(), figure_eight(24)
+    controller, alone = RealTimeIteration(problem), RealTimeIteration(problem)
+    for each in (controller, alone):
+        tick(each, reference[:21], reference[0])
+    other = controller.changed(replace(problem, input_upper=[0.1, 0.1]), SolverSettings(rho=1.0))
+    tick(other, reference[1:22], np.zeros(5))
+    plans = [tick(each, reference[1:22], reference[1]).states for each in (controller, alone)]
+    np.testing.assert_array_equal(*plans)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("dt", 0.1), ("horizon", 10), ("half_planes", 1), ("model", DiffDrive())]
+)
+def test_a_plan_of_another_kind_cannot_be_gone_on_from(make_problem, name, value):
+    problem = make_problem()
+    with pytest.raises(ValueError, match=f"^{name} is"):
+        RealTimeIteration(problem).changed(replace(problem, **{name: value}))
 
 
 numbers = st.floats(width=64) | st.floats(-10, 10)

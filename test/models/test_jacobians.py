@@ -6,6 +6,7 @@ import torch
 from array_api_compat import array_namespace
 
 from ebm_mpc_ros.models import load_model, rotation
+from ebm_mpc_ros.models.diff_drive import DiffDrive
 
 STEP = 1e-6
 MODELS = ["ackermann", "diff_drive", "omni", "rigid_body"]
@@ -119,6 +120,50 @@ def test_linearising_gives_f_and_its_jacobians(model, library):
         close(following, model.f(a, b, 0.1))
         for ours, theirs in zip(jacobians, model.jacobians(a, b, 0.1), strict=True):
             close(ours, theirs)
+
+
+def test_a_linearizer_writes_f_and_its_jacobians_again_and_again(model):
+    size, n, m = model.state_size, len(model.state_names), len(model.input_names)
+    following, stages = np.zeros((7, size)), np.zeros((7, n, n + m))
+    write = model.linearizer(0.1, following, stages)
+    for seed in range(2):
+        x, u = random_states(model, "numpy", batch=(7,), seed=seed)
+        write(x, u)
+        expected, jacobians = model.linearize(x, u, 0.1)
+        close(following, expected)
+        close(stages, np.concatenate([jacobians.A, jacobians.B], axis=-1))
+
+
+@pytest.mark.parametrize("name", ["f", "jacobians", "linearize"])
+def test_a_subclass_that_moves_otherwise_is_not_linearised_as_before(name):
+    def doubled(self, x, u, dt, *rest):
+        value = getattr(super(Slow, self), name)(x, u, dt, *rest)
+        if name == "jacobians":
+            return value._replace(A=2.0 * value.A)
+        if name == "linearize":
+            return 2.0 * value[0], value[1]
+        return 2.0 * value
+
+    Slow = type("Slow", (DiffDrive,), {name: doubled})
+    model = Slow()
+    following, stages = np.zeros((3, 5)), np.zeros((3, 5, 7))
+    x, u = random_states(model, "numpy", batch=(3,))
+    model.linearizer(0.1, following, stages)(x, u)
+    expected, jacobians = model.linearize(x, u, 0.1)
+    close(following, expected)
+    close(stages[..., :5], jacobians.A)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (3, 4)])
+def test_headings_are_wrapped_alike_in_any_batch(library, batch):
+    model = load_model("diff_drive")
+    for heading in (-np.pi, np.pi, 7.0, -13.0):
+        x = np.zeros((*batch, 5))
+        x[..., 2] = heading
+        x = torch.from_numpy(x) if library == "torch" else x
+        expected = np.zeros((*batch, 5))
+        expected[..., 2] = (heading + np.pi) % (2.0 * np.pi) - np.pi
+        close(model.minus(x, 0.0 * x), expected)
 
 
 def test_minus_undoes_plus(model, library):

@@ -12,6 +12,8 @@ SECOND = 1_000_000_000
 class FakeNode:
     """Stands in for ManagedNode: the test moves its clocks and hands it messages."""
 
+    active = True
+
     def __init__(self):
         self.now = self.steady_now = 100 * SECOND
         self.callbacks, self.services, self.sent, self.timers = {}, {}, [], []

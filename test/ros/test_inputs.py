@@ -43,12 +43,6 @@ class TestEstimateInput:
         assert estimate.fault() == ""
         np.testing.assert_allclose(estimate.state, [1.0, 0.0, 0.5, 0.4, 0.0], atol=1e-12)
 
-    def test_it_is_moved_on_by_its_age(self, node, estimate):
-        node.callbacks["odometry/filtered"](odometry(node))
-        node.pass_time(0.05)
-        expected = MODEL.f(estimate.state, np.array([1.0, 0.0]), 0.05)
-        np.testing.assert_allclose(estimate.predicted(np.array([1.0, 0.0])), expected)
-
     def test_an_old_one_is_a_fault(self, node, estimate):
         node.callbacks["odometry/filtered"](odometry(node))
         node.pass_time(0.11)
@@ -96,9 +90,9 @@ class TestEstimateInput:
 
 class TestPlan:
     def plan(self, node, **changes):
-        states = np.column_stack([0.1 * np.arange(5), np.zeros((5, 4))])
+        states = np.column_stack([0.1 * np.arange(5), np.zeros((5, 5))])
         inputs = np.arange(8.0).reshape(4, 2)
-        message = to_plan(node.now, "odom", "base_link", 0.1, states, inputs)
+        message = to_plan(node.now, "odom", "base_link", 0.1, states, inputs, ("ax", "alpha"))
         for name, value in changes.items():
             setattr(message, name, value)
         return message

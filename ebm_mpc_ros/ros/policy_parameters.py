@@ -1,0 +1,127 @@
+"""policy_node's parameters, and the planner's settings from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ebm_mpc_ros.energy.cost import PlanCost
+from ebm_mpc_ros.energy.planner import PlannerSettings
+from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS, bounds, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ebm_mpc_ros.models import Model
+
+# With the controller's standard weights of the inputs the chains mix badly.
+_INPUT_FACTOR = 5.0
+
+
+def _count(name: str, default: int, minimum: int, description: str) -> Parameter:
+    return Parameter(
+        name=name, kind="int", default=default, minimum=minimum, description=description
+    )
+
+
+def _number(
+    name: str,
+    default: float,
+    unit: str,
+    description: str,
+    *,
+    maximum: float | None = None,
+    live: bool = False,
+) -> Parameter:
+    return Parameter(
+        name=name,
+        kind="float",
+        default=default,
+        above=0.0,
+        maximum=maximum,
+        unit=unit,
+        description=description,
+        live=live,
+    )
+
+
+POLICY_PARAMETERS = (
+    *ROBOT_PARAMETERS,
+    _number("frequency", 20.0, "Hz", "Rate of plans.", maximum=200.0),
+    _number("dt", 0.1, "s", "Step of a plan."),
+    _count("horizon", 20, 2, "Steps of a plan."),
+    _count("chains", 64, 4, "Langevin chains, all in parallel."),
+    _count("steps", 6, 1, "Langevin steps of a call."),
+    _number("temperature", 0.1, "", "T of p(U) = exp(-J(U)/T)/Z."),
+    _number("switch_margin", 0.5, "", "Energy by which another mode must beat the present plan."),
+    _number("robot_radius", 0.2, "m", "Radius of the robot's circle.", live=True),
+    _number("obstacle_margin", 0.15, "m", "Clearance below which an obstacle costs.", live=True),
+    _number(
+        "obstacle_weight", 1500.0, "1/m^2", "Weight of a clearance below the margin.", live=True
+    ),
+    _number("time_limit", 0.045, "s", "Time after which a call returns the best plan so far."),
+    _count("seed", 0, 0, "Seed of all noise."),
+    _count("samples_shown", 12, 0, "Chains in policy/samples; 0 for none."),
+    _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven.", maximum=1),
+    Parameter(
+        name="device",
+        kind="str",
+        default="auto",
+        description="auto (CUDA where there is a GPU), cpu, cuda or cuda:N.",
+    ),
+    Parameter(
+        name="send_commands",
+        kind="bool",
+        default=False,
+        description="Drive cmd_vel from the plan, without mpc_node.",
+    ),
+    _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent.", maximum=0.1),
+)
+
+
+def plan_cost(values: Mapping[str, Any], model: Model) -> PlanCost:
+    """Return what a plan costs.
+
+    Raises:
+        ParameterError: The values don't fit together, or not the model.
+    """
+    inputs, states = bounds(values, model)
+    input_weights = weights(values, "input_weights", model.input_names)
+    if not values["input_weights"]:
+        input_weights = [_INPUT_FACTOR * weight for weight in input_weights]
+    try:
+        return PlanCost(
+            state_weight=tuple(weights(values, "state_weights", model.state_names)),
+            terminal_weight=tuple(weights(values, "terminal_weights", model.state_names)),
+            input_weight=tuple(input_weights),
+            state_lower=tuple(states[0]),
+            state_upper=tuple(states[1]),
+            input_lower=tuple(inputs[0]),
+            input_upper=tuple(inputs[1]),
+            obstacle_weight=values["obstacle_weight"],
+            robot_radius=values["robot_radius"],
+            margin=values["obstacle_margin"],
+        )
+    except ValueError as error:
+        raise ParameterError(f"parameter {error}") from error
+
+
+def planner_settings(values: Mapping[str, Any]) -> PlannerSettings:
+    """Return how plans are sampled.
+
+    Raises:
+        ParameterError: The values don't fit together.
+    """
+    try:
+        return PlannerSettings(
+            horizon=values["horizon"],
+            dt=values["dt"],
+            chains=values["chains"],
+            steps=values["steps"],
+            temperature=values["temperature"],
+            switch_margin=values["switch_margin"],
+            time_limit=values["time_limit"],
+            seed=values["seed"],
+        )
+    except ValueError as error:
+        raise ParameterError(f"parameter {error}") from error
