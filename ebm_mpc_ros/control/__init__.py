@@ -1,6 +1,7 @@
 """The optimal control problem, its QP, the real-time iteration on OSQP, and the command limiter."""
 
 from ebm_mpc_ros.control.actuation import Actuation
+from ebm_mpc_ros.control.approach import led_from
 from ebm_mpc_ros.control.delay import DelayCompensation
 from ebm_mpc_ros.control.detour import led_around
 from ebm_mpc_ros.control.fallback import Fallback, FallbackSettings
@@ -41,6 +42,7 @@ __all__ = [
     "goal_path",
     "integrate",
     "led_around",
+    "led_from",
     "model_reference",
     "planar_outputs",
     "slow_down",

@@ -260,45 +260,45 @@ class RealTimeIteration:
         return True
 
     def _iterate(self, solver: QuadraticSolver, state: Vector, distance: float) -> Solution:
-        """Solve about the current linearisation, after a jump about several more."""
+        """Solve about the current linearisation, after a jump about several more.
+
+        Where a later one can't be solved, or the iterations are used up, the plan is the last one.
+        """
         settings, qp, model = self._settings, self._qp, self._problem.model
         patient = self._jumped or distance > settings.jump
         most = settings.cold_start_iterations if patient else settings.max_iterations
         left = settings.sqp_iterations if patient else 1
         iterations = 0
+        last: Solution | None = None
         while True:
-            outcome = solve_in_rounds(qp, solver, most)
+            outcome = solve_in_rounds(qp, solver, most - iterations)
             iterations += outcome.iterations
             status, residual, primal = outcome.status, outcome.primal_residual, outcome.primal
             reason = fault_of(outcome, qp, settings.residual_tolerance)
             if reason:
-                return self._unusable(status, reason, iterations, residual)
+                break
             dx, du = qp.step(primal)
             states = model.plus(qp.trajectory, dx)
             states[0] = state
             inputs = self._bounded(du)
+            states.setflags(write=False)
+            inputs.setflags(write=False)
+            self._plan = _Plan(states, inputs, primal, outcome.dual, qp.row_scale)
+            last = Solution(status, inputs, states, iterations, residual, "")
             left -= 1
-            if not left or qp.size(primal) < settings.eps_abs:
-                break
+            if not left or iterations >= most or qp.size(primal) < settings.eps_abs:
+                self._jumped = False
+                return last
             qp.trajectory[:], qp.inputs[:] = states, inputs
             self._dual = outcome.dual
             qp.weigh(self._dual)
             filled = qp.fill(self._sent, self._half_planes)
             if not (filled and self._load(qp.guess(primal, later=False))):
-                reason = "the problem about the plan is not finite"
-                return self._unusable(Status.FAILED, reason, iterations, residual)
-        states.setflags(write=False)
-        inputs.setflags(write=False)
-        self._plan = _Plan(states, inputs, primal, outcome.dual, qp.row_scale)
-        self._jumped = False
-        return Solution(
-            status=status,
-            inputs=inputs,
-            states=states,
-            iterations=iterations,
-            primal_residual=residual,
-            reason="",
-        )
+                break
+        self._solver = None
+        if last is None:
+            return self._unusable(status, reason, iterations, residual)
+        return last._replace(iterations=iterations)
 
     def _bounded(self, change: Vector) -> Vector:
         """Return ū + `change` within bounds; the first one is within reach of the one sent."""

@@ -46,7 +46,7 @@ class SolverSettings:
         rho: Step size of ADMM for bounds that are expected to be kept anyway, above 0.
         rho_active: The same for bounds that are expected to hold the plan back, above 0.
         max_iterations: Most ADMM iterations of a tick.
-        cold_start_iterations: The same for each QP of a first tick or after a jump.
+        cold_start_iterations: The same for a first tick and one after a jump, in all.
         sqp_iterations: Most linearisations on a first tick or after a jump.
         check_interval: Iterations between two checks for termination.
         eps_abs: Absolute tolerance, above 0.
@@ -67,8 +67,8 @@ class SolverSettings:
     cold_start_iterations: int = 500
     sqp_iterations: int = 5
     check_interval: int = 2
-    eps_abs: float = 2e-3
-    eps_rel: float = 2e-3
+    eps_abs: float = 5e-3
+    eps_rel: float = 5e-3
     residual_tolerance: float = 0.05
     jump: float = 1.0
     max_failures: int = 2

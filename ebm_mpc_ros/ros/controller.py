@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ from ebm_mpc_ros.control import (
     SolverSettings,
     around_discs,
     led_around,
+    led_from,
     model_reference,
     planar_outputs,
 )
@@ -199,12 +201,12 @@ class Controller:
         """
         started = time.perf_counter()
         self._rests = 0
-        discs = self._within_reach(reference, discs)
+        discs = self._within_reach(state, reference, discs)
         plan = self._iteration.forecast() if len(discs) else None
         planes = None
         if len(discs):
             if guess is None:
-                reference = self._led_around(reference, discs, plan)
+                reference = self._led_around(state, reference, discs, plan)
                 guess = reference[:, self._place]
             planes = self._half_planes(
                 guess if plan is None else plan[:, self._place], discs, guess
@@ -219,7 +221,7 @@ class Controller:
         if u is not None and len(discs) and driven is not None:
             gaps = self._gaps(driven, discs)
             # Where the robot touches an obstacle as it is, it may drive out.
-            if gaps[1:].min() < min(0.0, float(gaps[0])) - _TOUCH:
+            if np.any(gaps[1:].min(axis=0) < np.minimum(gaps[0], 0.0) - _TOUCH):
                 self._fallback.forget()
                 u = None
         return Decision(
@@ -248,25 +250,34 @@ class Controller:
             return "an obstacle blocks the way: no plan leads past it"
         return ""
 
-    def _within_reach(self, reference: Vector, discs: Vector) -> Vector:
+    def _within_reach(self, state: Vector, reference: Vector, discs: Vector) -> Vector:
         """Return the discs that the horizon or a way around them can come near to."""
         if not (self._place and len(discs)):
             return _NO_DISCS
-        places = reference[:, self._place]
-        if not np.isfinite(places).all():
+        here, places = state[self._place], reference[:, self._place]
+        if not (np.isfinite(here).all() and np.isfinite(places).all()):
             # The solver refuses it, in words.
             return _NO_DISCS
-        steps = np.abs(places[1:] - places[:-1])
-        away = discs[:, :2] - places[0]
+        # The way from the robot to where the reference begins counts as part of it.
+        length = np.abs(places[1:] - places[:-1]).sum() + np.abs(places[0] - here).sum()
+        away = discs[:, :2] - here
         radii = discs[:, 2] + self._settings.distance
-        near = np.hypot(away[:, 0], away[:, 1]) < 2.0 * float(steps.sum()) + _REACH * radii
+        near = np.hypot(away[:, 0], away[:, 1]) < 2.0 * float(length) + _REACH * radii
         found: Vector = discs[near]
         return found
 
-    def _led_around(self, reference: Vector, discs: Vector, plan: Vector | None) -> Vector:
+    def _led_around(
+        self, state: Vector, reference: Vector, discs: Vector, plan: Vector | None
+    ) -> Vector:
         settings = self._settings
         model = settings.problem.model
         planar = planar_outputs(model, reference)
+        here = state[self._place]
+        # Nearer than that the robot may be on its way around a disc.
+        aside = 2.0 * (float(discs[:, 2].max()) + settings.distance)
+        if math.dist(here, planar[0, :2]) > aside:
+            planar = led_from(planar, here, settings.problem.dt)
+            reference = model_reference(model, planar)
         moved = led_around(
             planar,
             discs,
@@ -290,8 +301,7 @@ class Controller:
         )
 
     def _gaps(self, states: Vector, discs: Vector) -> Vector:
-        """Return the distances (N+1,) between the robot's circle along a plan and the discs."""
+        """Return the distances (N+1, M) between the robot's circle along a plan and the discs."""
         away = states[:, None, self._place] - discs[:, :2]
-        gaps = np.hypot(away[..., 0], away[..., 1]) - discs[:, 2]
-        nearest: Vector = gaps.min(axis=1) - self._settings.robot_radius
-        return nearest
+        gaps: Vector = np.hypot(away[..., 0], away[..., 1]) - discs[:, 2]
+        return gaps - self._settings.robot_radius

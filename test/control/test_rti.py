@@ -225,6 +225,35 @@ def test_a_jump_before_a_refused_state_is_still_given_more_iterations(make_probl
     assert tick(controller, reference, np.zeros(5)).iterations > 5
 
 
+def test_a_jump_takes_no_more_iterations_than_a_first_tick_may_in_all(make_problem):
+    settings_ = SolverSettings(cold_start_iterations=60, eps_abs=1e-9, eps_rel=1e-9)
+    controller, reference = RealTimeIteration(make_problem(), settings_), np.zeros((21, 5))
+    reference[:, 0] = 1.0
+    assert tick(controller, reference, np.zeros(5)).iterations <= 60
+
+
+def test_where_a_later_linearisation_fails_the_plan_is_that_of_the_one_before(
+    make_problem, monkeypatch
+):
+    controller, reference = RealTimeIteration(make_problem()), np.zeros((21, 5))
+    reference[:, 0] = 1.0
+    controller.prepare(reference)
+    solves, solve = [], controller._solver.solve
+
+    def second_fails(most):
+        outcome = solve(most)
+        solves.append(outcome)
+        done = [one for one in solves if one.status is Status.SOLVED]
+        return outcome if len(done) < 2 else outcome._replace(status=Status.FAILED)
+
+    monkeypatch.setattr(controller._solver, "solve", second_fails)
+    solution = controller.feedback(np.zeros(5))
+    assert len([one for one in solves if one.status is Status.SOLVED]) == 2
+    assert solution.usable
+    assert solution.status is Status.SOLVED
+    assert tick(controller, reference, solution.states[1]).usable
+
+
 def test_a_plan_cannot_be_altered_under_the_controller(make_problem):
     solution = tick(RealTimeIteration(make_problem()), np.zeros((21, 5)), np.full(5, 0.1))
     for plan in (solution.states, solution.inputs):

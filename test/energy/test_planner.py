@@ -276,7 +276,7 @@ def test_a_drive_passes_an_obstacle_in_the_middle_of_the_path_and_returns(seed, 
     circle = np.array([[*middle, 0.2]])
     one = planner(seed=seed, chains=32)
     x, progress, sides, clearances = path.states(0.6, speed), 0.6, [], []
-    for _ in range(round(3.9 / speed / 0.05)):
+    for _ in range(round(4.0 / speed / 0.05)):
         progress = path.progress(x[:2], progress)
         reference = path.states(progress + speed * DT * np.arange(N + 1), speed)
         plan = one.plan(x, reference, circle, 0.05)

@@ -197,6 +197,24 @@ class TestObstacles:
         passing = loop.places[np.argmin(np.abs(loop.places[:, 0] - 2.5))]
         assert passing[1] * side < -0.3
 
+    @pytest.mark.parametrize("y", [-2.0, -4.0, -8.0])
+    def test_one_between_the_robot_and_a_far_path_is_passed(self, y):
+        loop = on_the_straight(discs=[[0.0, 0.5 * y, 0.3]], y=y, end=1e3)
+        loop.state[2:] = np.pi / 2, 0.0, 0.0
+        loop.command = (0.0, 0.0)
+        loop.run(250)
+        assert loop.clearance() > 0.05
+        assert abs(loop.places[-1, 1]) < 0.05
+        assert max(d.solution.iterations for d in loop.decisions[1:]) < 200
+
+    def test_contact_with_one_allows_none_with_another(self):
+        loop = on_the_straight(discs=[[-0.3, 0.0, 0.3], [0.52, 0.0, 0.3]])
+        loop.state[3] = 0.0
+        loop.command = (0.0, 0.0)
+        loop.run(40)
+        beyond = np.hypot(*(loop.places - [0.52, 0.0]).T) - 0.5
+        assert beyond.min() > -0.011
+
     def test_with_no_half_planes_obstacles_are_ignored(self):
         loop = on_the_straight(discs=[[2.5, 0.0, 0.3]], half_planes=0).run(120)
         assert np.abs(loop.places[:, 1]).max() < 1e-3
