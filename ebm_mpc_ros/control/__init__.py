@@ -2,6 +2,7 @@
 
 from ebm_mpc_ros.control.actuation import Actuation
 from ebm_mpc_ros.control.approach import led_from
+from ebm_mpc_ros.control.bend import within_turn_rate
 from ebm_mpc_ros.control.delay import DelayCompensation
 from ebm_mpc_ros.control.detour import led_around
 from ebm_mpc_ros.control.fallback import Fallback, FallbackSettings
@@ -15,6 +16,7 @@ from ebm_mpc_ros.control.rti import RealTimeIteration
 from ebm_mpc_ros.control.solution import Solution
 from ebm_mpc_ros.control.solver import SolverSettings, Status
 from ebm_mpc_ros.control.speed import FollowerSettings
+from ebm_mpc_ros.control.standing import Standing
 from ebm_mpc_ros.control.stretches import split_path
 from ebm_mpc_ros.control.timed import TimedFollower, timed_path
 from ebm_mpc_ros.control.trajectory import Trajectory
@@ -34,6 +36,7 @@ __all__ = [
     "ReferencePath",
     "Solution",
     "SolverSettings",
+    "Standing",
     "Status",
     "TimedFollower",
     "Trajectory",
@@ -48,4 +51,5 @@ __all__ = [
     "slow_down",
     "split_path",
     "timed_path",
+    "within_turn_rate",
 ]

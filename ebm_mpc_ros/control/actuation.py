@@ -66,6 +66,12 @@ class Actuation:
         command: Vector = np.asarray(state, dtype=np.float64)[self.indices]
         return command
 
+    def turning(self, speed: float, rate: float) -> Vector:
+        """Return the command (m,) of a robot at a speed (m/s) that turns at a rate (rad/s)."""
+        z = np.array(self._model.h(self._origin), dtype=np.float64)
+        z[self._columns[0]], z[self._columns[2]] = speed, rate
+        return self.of(self._model.state(z))
+
     def twist(self, command: ArrayLike) -> tuple[float, float, float]:
         """Return vx and vy (m/s) and vyaw (rad/s) of a command (m,); 0 where there is no vy."""
         state = self._origin.copy()

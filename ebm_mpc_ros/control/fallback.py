@@ -45,7 +45,6 @@ class Fallback:
         settings: How long to drive the tail.
 
     Attributes:
-        failures: Solutions in a row that were not usable.
         counts: How often solutions were not usable, by how the solve ended; `tail` and `stop` are
             the ticks that were driven so.
         reason: Why the last solution was not usable; empty if it was.
@@ -55,14 +54,12 @@ class Fallback:
         self._settings = settings or FallbackSettings()
         self._plan: Vector | None = None
         self._at = 0
-        self.failures = 0
         self.counts: Counter[str] = Counter()
         self.reason = ""
 
     def forget(self) -> None:
         """Drop the last plan, as when the robot stops for another reason; counts remain."""
         self._plan = None
-        self.failures = 0
         self.reason = ""
 
     def take(self, solution: Solution, periods: int = 1) -> Vector | None:
@@ -75,10 +72,8 @@ class Fallback:
         self.reason = solution.reason
         if solution.usable:
             self._plan, self._at = solution.inputs, 0
-            self.failures = 0
             first: Vector = solution.inputs[0]
             return first
-        self.failures += 1
         self._at += periods
         self.counts[solution.status.value] += 1
         plan = self._plan

@@ -22,6 +22,7 @@ Vector = NDArray[np.float64]
 
 _ASKEW = math.radians(45.0)
 _ALIGNED = math.radians(10.0)
+_NEAR = 2.0
 
 
 class PathFollower:
@@ -40,6 +41,11 @@ class PathFollower:
     Args:
         path: The path, or its stretches; one alone may be closed and driven for several laps.
         settings: How to drive it.
+
+    Attributes:
+        finished: Whether the robot has arrived: at the end by its projection, and within twice
+            `goal_tolerance` of it. Once it has it stays so until `reset`.
+        left: Distance to the end in m where the projection has come to it; else None.
 
     Raises:
         ValueError: A stretch is to be driven backwards, which the settings don't allow.
@@ -65,6 +71,8 @@ class PathFollower:
         self._current = 0
         self._arc: float | None = None
         self._turning = False
+        self.finished = False
+        self.left: float | None = None
 
     @property
     def progress(self) -> float:
@@ -76,15 +84,10 @@ class PathFollower:
         """Whether a stretch begins with a turn on the spot."""
         return any(_askew(a.path, b.path) for a, b in itertools.pairwise(self._stretches))
 
-    @property
-    def finished(self) -> bool:
-        """Whether the end is reached."""
-        last = self._stretches[-1]
-        return self.progress >= last.before + last.end - self._settings.goal_tolerance
-
     def reset(self) -> None:
         """Forget the progress: the next reference looks at the whole path."""
         self._current, self._arc, self._turning = 0, None, False
+        self.finished, self.left = False, None
 
     def with_settings(self, settings: FollowerSettings) -> PathFollower:
         """Return a follower with other settings that goes on from the progress of this one.
@@ -95,6 +98,7 @@ class PathFollower:
         other = PathFollower(self._paths, settings)
         other._current, other._arc = self._current, self._arc
         other._turning = self._turning
+        other.finished, other.left = self.finished, self.left
         return other
 
     def reference(self, state: ArrayLike, dt: float, horizon: int) -> Vector:
@@ -113,6 +117,7 @@ class PathFollower:
         """
         pose = checked_planar(state)
         arc = self._locate(pose)
+        self._look_for_the_end(pose, arc)
         if self._turning:
             return self._turn(pose, dt, horizon)
         stretch = self._stretches[self._current]
@@ -146,6 +151,14 @@ class PathFollower:
             after = self._stretches[self._current].path
             self._turning = _askew(before, after)
         return self._arc
+
+    def _look_for_the_end(self, pose: Sequence[float], arc: float) -> None:
+        last, tolerance = self._stretches[-1], self._settings.goal_tolerance
+        self.left = None
+        on_it = self._current == len(self._stretches) - 1 and not self._turning
+        if on_it and arc >= last.end - tolerance:
+            self.left = math.dist(pose[:2], last.path.positions[-1])
+            self.finished = self.finished or self.left <= _NEAR * tolerance
 
     def _done(self, pose: Sequence[float]) -> bool:
         """Whether the robot stands, nearly, at the end of a stretch that is not the last."""

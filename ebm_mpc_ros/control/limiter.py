@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ebm_mpc_ros.control.problem import check_positive
@@ -27,6 +27,7 @@ class CommandLimits:
         upper: Highest values, above 0.
         gain: Highest rate away from 0, per second, above 0.
         loss: Highest rate towards 0, per second, above 0.
+        turn_rate: Highest turn rate in rad/s that a steering makes, above 0 (`within_turn_rate`).
 
     Raises:
         ValueError: Lengths disagree, or a number is out of its range.
@@ -37,8 +38,11 @@ class CommandLimits:
     upper: Command
     gain: Command
     loss: Command
+    turn_rate: float = math.inf
 
     def __post_init__(self) -> None:
+        if not self.turn_rate > 0.0:
+            raise ValueError(f"turn_rate is {self.turn_rate}: it must be above 0")
         for field in ("lower", "upper", "gain", "loss"):
             numbers = getattr(self, field)
             if len(numbers) != len(self.names):
@@ -64,12 +68,10 @@ class CommandLimits:
         For limits that change while a robot drives; `dt` is the time to the next command in s.
         """
         step = [loss * dt for loss in self.loss]
-        return CommandLimits(
-            names=self.names,
+        return replace(
+            self,
             lower=tuple(min(b, c + d) for b, c, d in zip(self.lower, command, step, strict=True)),
             upper=tuple(max(b, c - d) for b, c, d in zip(self.upper, command, step, strict=True)),
-            gain=self.gain,
-            loss=self.loss,
         )
 
 

@@ -32,7 +32,8 @@ class FollowerSettings:
         window_ahead: How far ahead of the progress the robot is looked for in m, above 0.
         window_behind: How far behind it in m, above 0.
         heading_weight: Metres that a radian of heading error counts for in the first search.
-        goal_tolerance: Arc length before a stop or the end that counts as arrived in m, above 0.
+        goal_tolerance: Arc length before a stop or the end that counts as arrived in m, above 0;
+            from the end's own point the robot may be twice as far.
         turning_radius: Radius of the arcs of a path to a goal in m, above 0.
         laps: Laps of a closed path, at least 1; None for endless.
 

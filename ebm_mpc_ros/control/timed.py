@@ -22,7 +22,7 @@ Vector = NDArray[np.float64]
 
 _SAME = 1e-6
 _BACKWARDS = -0.02
-_SETTLING = 2.0
+_NEAR = 2.0
 
 
 def timed_path(
@@ -62,13 +62,17 @@ def timed_path(
 class TimedFollower:
     """The reference on a trajectory at the present time.
 
-    Until the first stamp it stands at the first pose, from the last one on at the last, which
-    ends within `goal_tolerance` of it or 2 s later.
+    Until the first stamp it stands at the first pose, from the last one on at the last.
 
     Args:
         trajectory: The trajectory.
         clock: Returns the present time in seconds, as in the trajectory's stamps.
         settings: Where it ends, and how fast it may go backwards.
+
+    Attributes:
+        finished: Whether the robot has arrived: within twice `goal_tolerance` of the last pose,
+            once its time has come. Then it stays so.
+        left: Distance to the last pose in m once its time has come; None before.
 
     Raises:
         ValueError: It goes backwards, which the settings don't allow.
@@ -80,13 +84,8 @@ class TimedFollower:
         if trajectory.lowest_speed < _BACKWARDS:
             check_reversing(settings)
         self._trajectory, self._clock, self._settings = trajectory, clock, settings
-        self._arrived = False
-
-    @property
-    def finished(self) -> bool:
-        """Whether the end is reached."""
-        over = self._clock() - self._trajectory.end
-        return over > _SETTLING or (over >= 0.0 and self._arrived)
+        self.finished = False
+        self.left: float | None = None
 
     def with_settings(self, settings: FollowerSettings) -> TimedFollower:
         """Return a follower of the same trajectory with other settings.
@@ -95,25 +94,31 @@ class TimedFollower:
             ValueError: It goes backwards, which the settings don't allow.
         """
         other = TimedFollower(self._trajectory, self._clock, settings)
-        other._arrived = self._arrived
+        other.finished, other.left = self.finished, self.left
         return other
 
-    def reference(self, state: ArrayLike, dt: float, horizon: int) -> Vector:
+    def reference(self, state: ArrayLike, dt: float, horizon: int, ahead: float = 0.0) -> Vector:
         """Return the states (horizon+1, 6) to track, `dt` apart; yaw starts near the robot's.
 
         Args:
             state: (x, y, yaw, vx, vy, vyaw) of the robot.
             dt: Step in seconds.
             horizon: Number of steps.
+            ahead: Time from now to that of the state in seconds.
 
         Raises:
             ValueError: The state is not 6 finite numbers.
         """
         x, y, yaw, *_ = checked_planar(state)
-        states = self._trajectory.resample(self._clock(), dt, horizon)
+        time = self._clock() + ahead
+        states = self._trajectory.resample(time, dt, horizon)
         turn = 2.0 * math.pi
         states[:, 2] += turn * round((yaw - float(states[0, 2])) / turn)
-        self._arrived = math.dist((x, y), states[-1, :2]) <= self._settings.goal_tolerance
+        self.left = None
+        if time >= self._trajectory.end:
+            self.left = math.dist((x, y), states[0, :2])
+            near = self.left <= _NEAR * self._settings.goal_tolerance
+            self.finished = self.finished or near
         return states
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -80,6 +79,7 @@ class MpcNode(ManagedNode):
         self._obstacles: ObstacleInput | None = None
         if values["half_planes"]:
             self._obstacles = ObstacleInput(self, self._transforms, self._frame)
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._driver = Driver(
             self,
             self._actuation,
@@ -88,11 +88,12 @@ class MpcNode(ManagedNode):
             frame=base,
             enabled=values["enabled"],
             stamped=values["enable_stamped_cmd_vel"],
+            simulated=self._simulated,
             fault=self._held_back,
+            rolling=self._estimate.rolling,
         )
         self._predictions = self.advertise(Path, "mpc/prediction", qos.OUTPUT)
         self._prediction = Prediction(self._frame, self._dt, self._horizon)
-        self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._jumps = 0
         self.every(self._dt, self._tick)
         self.every(_WATCH_PERIOD, self._watch, steady=True)
@@ -100,25 +101,22 @@ class MpcNode(ManagedNode):
     def change(self, values: dict[str, Any]) -> Callable[[], None]:
         """Take other weights, limits, speeds, clearances and latencies."""
         limits = command_limits(values, self._model)
-        settings = follower_settings(values, self._model)
         try:
-            control = self._controller.change(controller_settings(values, self._model))
+            changes = [self._controller.change(controller_settings(values, self._model))]
             if self._path is not None:
-                # On a copy: what it raises must come before anything changes.
-                copy.copy(self._path).use(settings)
+                changes.append(self._path.change(follower_settings(values, self._model)))
         except ValueError as error:
             raise ParameterError(str(error)) from error
 
-        def applied() -> None:
-            control()
+        def apply() -> None:
             self._driver.use(limits)
-            if self._path is not None:
-                self._path.use(settings)
+            for change in changes:
+                change()
 
-        return applied
+        return apply
 
     def deactivate(self) -> None:
-        """Stop the robot, then forget plan and estimate."""
+        """Stop the robot, then forget the policy's plan and the estimate; a path stays."""
         self._driver.halt()
         self._estimate.reset()
         if self._plan is not None:
@@ -152,9 +150,8 @@ class MpcNode(ManagedNode):
     def _ignored(self) -> str:
         if self._path is not None and self._path.refusal:
             return self._path.refusal
-        if self._obstacles is not None and self._obstacles.dropped:
-            return f"an obstacle is ignored: {next(iter(self._obstacles.dropped))}"
-        return ""
+        ignored = "" if self._obstacles is None else self._obstacles.ignored
+        return f"an obstacle is ignored: {ignored}" if ignored else ""
 
     def _tick(self) -> None:
         started = time.perf_counter()
@@ -203,8 +200,8 @@ class MpcNode(ManagedNode):
         self._health.estimated((now - self._estimate.stamp) * 1e-9)
         state = self._predicted(now)
         reference, guess = self._reference(state, now)
-        if self._path is not None and self._path.finished:
-            self._stop(ARRIVED)
+        if self._path is not None and self._path.ended:
+            self._stop(self._path.ended)
             return
         obstacles = _NO_OBSTACLES if self._obstacles is None else self._obstacles.circles()
         decision = self._controller.tick(state, reference, obstacles, guess, periods)
@@ -232,7 +229,8 @@ class MpcNode(ManagedNode):
     def _reference(self, state: Vector, now: int) -> tuple[Vector, Vector | None]:
         """Return what to track (N+1, state_size), and the policy's way past obstacles (N+1, 2)."""
         if self._path is not None:
-            return self._path.reference(state, self._dt, self._horizon), None
+            ahead = self._controller.ahead
+            return self._path.reference(state, self._dt, self._horizon, ahead), None
         assert self._plan is not None  # noqa: S101
         plan = self._plan.newest
         assert plan is not None  # noqa: S101  no fault

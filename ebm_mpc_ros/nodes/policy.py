@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 import threading
 import time
@@ -104,7 +103,9 @@ class PolicyNode(ManagedNode):
                 frame=self._base,
                 enabled=values["enabled"],
                 stamped=values["enable_stamped_cmd_vel"],
+                simulated=bool(self.get_parameter("use_sim_time").value),
                 fault=self._fault,
+                rolling=self._estimate.rolling,
             )
             self.every(values["command_period"], self._drive)
         self._times, self._ages = Timing(), Timing()
@@ -127,13 +128,12 @@ class PolicyNode(ManagedNode):
         limits = command_limits(values, self._model)
         settings = follower_settings(values, self._model)
         try:
-            # On a copy: what it raises must come before anything changes.
-            copy.copy(self._path).use(settings)
+            path = self._path.change(settings)
         except ValueError as error:
             raise ParameterError(str(error)) from error
 
         def apply() -> None:
-            self._path.use(settings)
+            path()
             if self._driver is not None:
                 self._driver.use(limits)
             with self._wake:
@@ -142,7 +142,7 @@ class PolicyNode(ManagedNode):
         return apply
 
     def deactivate(self) -> None:
-        """Stop the robot, then forget the estimate and the plan."""
+        """Stop the robot, then forget the estimate and the policy's plan; the path stays."""
         if self._driver is not None:
             self._driver.halt()
         self._estimate.reset()
@@ -164,7 +164,7 @@ class PolicyNode(ManagedNode):
             return Condition(Level.ERROR, f"no plan: {reason}")
         if self._driver is not None and self._driver.reason not in ("", ARRIVED):
             return Condition(Level.WARN, f"stopping: {self._driver.reason}")
-        ignored = self._path.refusal or next(iter(self._obstacles.dropped), "")
+        ignored = self._path.refusal or self._obstacles.ignored
         if ignored:
             return Condition(Level.WARN, f"planning; ignored: {ignored}")
         return Condition(Level.OK, "planning")
@@ -201,15 +201,13 @@ class PolicyNode(ManagedNode):
             self._reason = reason
         else:
             state = self._estimate.completed(self._driver.command if self._driver else None)
+            stamp = self._estimate.stamp
+            ahead = (stamp - self.now) * 1e-9
+            reference = self._path.reference(state, self._dt, self._horizon, ahead)
+            job = _Job(stamp, state, reference, self._obstacles.circles())
             with self._wake:
-                if self._busy:
-                    self._skipped += 1
-                self._job = _Job(
-                    self._estimate.stamp,
-                    state,
-                    self._path.reference(state, self._dt, self._horizon),
-                    self._obstacles.circles(),
-                )
+                self._skipped += self._busy
+                self._job = job
                 self._wake.notify()
         self.report()
 
@@ -297,7 +295,7 @@ class PolicyNode(ManagedNode):
             return "no plan yet"
         if (self.now - self._newest[0]) * 1e-9 > self._max_age:
             return f"plan was made from a state more than {self._max_age:g} s old"
-        return ARRIVED if self._path.finished else ""
+        return self._path.ended
 
 
 def main() -> None:

@@ -10,8 +10,16 @@ from geometry_msgs.msg import Twist, TwistStamped
 from numpy.typing import NDArray
 from std_srvs.srv import SetBool
 
-from ebm_mpc_ros.control import Actuation, CommandLimits, at_rest, integrate, slow_down
+from ebm_mpc_ros.control import (
+    Actuation,
+    CommandLimits,
+    at_rest,
+    integrate,
+    slow_down,
+    within_turn_rate,
+)
 from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.clocks import BaseTime
 from ebm_mpc_ros.ros.messages import to_command
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ ARRIVED = "arrived"
 """The reason for a stop that is none to worry about."""
 
 JUMPED = "the estimate jumped: check it, then enable the robot again"
-"""The reason for which a robot is disabled when its position jumps."""
+"""The reason for which a robot is disabled when its estimated pose or speed jumps."""
 
 _NOT_ENABLED = "not enabled"
 _NO_TICK = 0.15
@@ -37,9 +45,10 @@ class Driver:
     """Turns inputs into commands, and commands into velocities, one call a period.
 
     `drive` integrates an input; `stop` slows down along the deceleration limits. Without a call
-    for 0.15 s of the steady clock, as when the node's clock stands still, it stops by itself.
-    After 0.2 s without a command a base has stopped on its own: what was commanded before counts
-    no more. While not enabled it slows down what it had commanded, then is silent.
+    for 0.15 s of the steady clock it stops by itself, in a simulation where the node's clock has
+    not moved for 0.5 s. After 0.2 s without a command a base has stopped on its own: what was
+    commanded before counts no more, and the next command goes on from what the robot does. While
+    not enabled it slows down what it had commanded, then is silent.
     """
 
     def __init__(
@@ -52,7 +61,9 @@ class Driver:
         frame: str,
         enabled: bool,
         stamped: bool,
+        simulated: bool = False,
         fault: Callable[[], str] = str,
+        rolling: Callable[[Command], Vector | None] = lambda _: None,
     ) -> None:
         """Advertise cmd_vel and the service ~/enable.
 
@@ -64,7 +75,10 @@ class Driver:
             frame: Frame of the velocities.
             enabled: Whether to send commands from the start.
             stamped: Whether to send TwistStamped; else Twist.
+            simulated: Whether the node's clock is that of a simulation, and so the base's.
             fault: Says what would hold an enabled robot back; empty where nothing does.
+            rolling: Says what the robot does now (m,), given what was sent last; None where
+                nobody knows.
         """
         self.enabled = enabled
         self.disabled_because = _NOT_ENABLED
@@ -76,10 +90,13 @@ class Driver:
         self.stops = 0
         self._node, self._actuation, self._limits = node, actuation, limits
         self._period, self._frame, self._stamped = period, frame, stamped
-        self._fault = fault
+        self._fault, self._rolling = fault, rolling
         self._enabled_at_start = enabled
-        self._moving_on = self._returning = False
-        self._last_sent = self._last_call = node.steady_now
+        self._simulated = simulated
+        self._time = BaseTime(node, simulated=simulated)
+        self._in_charge = self._moving_on = self._returning = False
+        self._last_sent = self._time.read()
+        self._last_call = node.steady_now
         self._publisher = node.advertise(TwistStamped if stamped else Twist, "cmd_vel", qos.OUTPUT)
         node.serve(SetBool, "~/enable", self._on_enable)
         node.every(min(period, 0.05), self._watch, steady=True)
@@ -100,26 +117,35 @@ class Driver:
         if not (np.isfinite(u).all() and np.isfinite(start).all()):
             return self.stop("the input is not finite")
         if not self._moving_on or self._since_sent() > _BASE_TIMEOUT:
-            self.command = tuple(start.tolist())
-            self._returning = False
+            self._take_over(start)
         self._moving_on = True
         self.reason = ""
-        limits = self._limits_for(self._period)
-        return self._send(integrate(self.command, u.tolist(), self._period, limits), self._period)
+        period = self._period
+        limits = self._limits_for(period)
+        wanted = integrate(self.command, u.tolist(), period, limits)
+        following = within_turn_rate(self.command, wanted, period, limits, self._actuation)
+        return self._send(following, period)
 
     def stop(self, reason: str) -> Vector:
-        """Slow down for the time since the last command; returns the input that was sent (m,)."""
+        """Slow down for the time since the last command; returns the input that was sent (m,).
+
+        Where no command is in force the robot is slowed down from what it does, if that is known.
+        """
+        return self._slow(reason, self._since_sent())
+
+    def _slow(self, reason: str, elapsed: float) -> Vector:
         if not self.reason:
             self.stops += 1
         self.reason = reason
         self._last_call = self._node.steady_now
         if not (self.enabled or self._moving_on):
+            self._in_charge = False
             return np.zeros(len(self.command))
-        elapsed = self._since_sent()
+        if not self._in_charge or elapsed > _BASE_TIMEOUT:
+            self._take_over(self._rolling(self.command))
+            elapsed = self._period
         following = self.command
-        if not self._moving_on or elapsed > _BASE_TIMEOUT:
-            self.command = following = at_rest(self.command, self._actuation.names)
-        elif elapsed > 0.0:
+        if elapsed > 0.0:
             following = slow_down(self.command, elapsed, self._limits_for(elapsed))
         sent = self._send(following, elapsed)
         self._moving_on = following != at_rest(following, self._actuation.names)
@@ -137,16 +163,27 @@ class Driver:
             self.disable("halting")
         while self._moving_on:
             time.sleep(self._period)
-            self.stop("halting")
+            # The clock of a simulation is only heard between callbacks.
+            self._slow("halting", self._since_sent(blocked=True))
         self.enabled = self._enabled_at_start
         self.disabled_because = _NOT_ENABLED
         self.command = at_rest(self.command, self._actuation.names)
+        self._in_charge = False
         self.reason = ""
+
+    def _take_over(self, motion: Vector | None) -> None:
+        """Go on from what the robot does (m,); from rest where that isn't known."""
+        if motion is None or not np.isfinite(motion).all():
+            self.command = at_rest(self.command, self._actuation.names)
+            return
+        self.command = tuple(motion.tolist())
+        self._returning = True
 
     def _send(self, command: Command, elapsed: float) -> Vector:
         """Send a command; returns its rate of change over `elapsed` seconds."""
         before, self.command = self.command, command
-        self._last_sent = self._last_call = self._node.steady_now
+        self._in_charge = True
+        self._last_sent, self._last_call = self._time.read(), self._node.steady_now
         twist = self._actuation.twist(command)
         self._publisher.publish(
             to_command(self._node.now, self._frame, twist, stamped=self._stamped)
@@ -162,13 +199,19 @@ class Driver:
             self._returning = False
         return self._limits
 
-    def _since_sent(self) -> float:
-        return (self._node.steady_now - self._last_sent) * 1e-9
+    def _since_sent(self, *, blocked: bool = False) -> float:
+        return (self._time.read(blocked=blocked) - self._last_sent) * 1e-9
 
     def _watch(self) -> None:
+        self._time.read()
         last = self._last_call
-        if (self._node.steady_now - last) * 1e-9 > _NO_TICK:
-            self.stop("the node's clock stands still")
+        reason = ""
+        if self._simulated:
+            reason = "the node's clock stands still" if self._time.stands_still else ""
+        elif (self._node.steady_now - last) * 1e-9 > _NO_TICK:
+            reason = f"no tick for {_NO_TICK:g} s"
+        if reason:
+            self.stop(reason)
             self._last_call = last
             self._node.report()
 

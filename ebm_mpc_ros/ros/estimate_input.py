@@ -11,7 +11,9 @@ from nav_msgs.msg import Odometry
 from ebm_mpc_ros.control import Actuation
 from ebm_mpc_ros.estimation.frames import bare
 from ebm_mpc_ros.models import CANONICAL_STATES, Model, rotation
+from ebm_mpc_ros.models.base import wrap_angle
 from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.clocks import StandstillWatch
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of, vector
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_FROZEN_CLOCK = 0.5
-_JUMP = 1.0
-_JUMP_SPEED = 5.0
+# How far a robot gets at once, and in a second: its position (m), heading (rad), speed (m/s) and
+# turn rate (rad/s). A robot that runs into something loses its speed at once.
+_JUMPS = np.array([1.0, 1.0, 2.0, 3.0])
+_JUMP_RATES = np.array([5.0, 5.0, 20.0, 50.0])
 _SLOW = 0.1
 """Speed (m/s) below which the odometry's noise hides what no output tells, such as steering."""
 
@@ -42,15 +45,15 @@ class EstimateInput:
         self.state: Vector | None = None
         self._node, self._model = node, model
         self._frame, self._child, self._timeout = frame, child, timeout
-        actuation = Actuation(model)
+        self._actuation = actuation = Actuation(model)
         self._hidden = [(k, actuation.indices[k]) for k in actuation.hidden]
         self._speed = model.output_names.index("vx")
         self._index = [CANONICAL_STATES.index(name) for name in model.output_names]
-        self._arrival = 0
+        self._standstill = StandstillWatch(node)
         self._slow = False
-        self._place = np.zeros(2)
+        self._values = np.zeros(len(CANONICAL_STATES))
         self.jumped = False
-        """Whether the position has jumped, which odometry does not do; for the reader to clear."""
+        """Whether pose or speed has jumped, which odometry does not do; for the reader to clear."""
         node.listen(Odometry, "odometry/filtered", self._take, qos.NEWEST)
 
     def reset(self) -> None:
@@ -69,8 +72,7 @@ class EstimateInput:
             return f"estimate is more than {self._timeout:g} s old"
         if age < -self._timeout:
             return f"estimate is stamped more than {self._timeout:g} s in the future"
-        silent = (self._node.steady_now - self._arrival) * 1e-9
-        if silent > max(_FROZEN_CLOCK, self._timeout):
+        if self._standstill.stands_still():
             return "no new estimate, and the node's clock stands still"
         return ""
 
@@ -89,6 +91,16 @@ class EstimateInput:
             for k, index in self._hidden:
                 state[index] = command[k]
         return state
+
+    def rolling(self, command: Sequence[float]) -> Vector | None:
+        """Return the command (m,) that the robot's motion amounts to; None where it isn't known.
+
+        Args:
+            command: What `Driver` sent last (m,).
+        """
+        if self.jumped or self.fault():
+            return None
+        return self._actuation.of(self.completed(command))
 
     def _take(self, message: Any) -> None:
         reason = self._refusal(message)
@@ -110,16 +122,21 @@ class EstimateInput:
             self.dropped["not finite, or absurdly far or fast"] += 1
             return
         stamp = stamp_of(message)
-        if self.state is not None:
-            gap = abs(stamp - self.stamp) * 1e-9
-            moved = float(np.linalg.norm(values[:2] - self._place))
-            self.jumped |= moved > _JUMP + _JUMP_SPEED * gap
-        self._place = values[:2]
+        if self.state is not None and not self._from_before_a_jump_of_the_clock():
+            if stamp < self.stamp:
+                self.dropped["stamped before the one held"] += 1
+                return
+            allowed = _JUMPS + _JUMP_RATES * (stamp - self.stamp) * 1e-9
+            self.jumped |= bool((_moved(self._values, values) > allowed).any())
+        self._values = values
         outputs = values[self._index]
         self._slow = abs(outputs[self._speed]) < _SLOW
         self.state = np.asarray(self._model.state(outputs))
         self.stamp = stamp
-        self._arrival = self._node.steady_now
+
+    def _from_before_a_jump_of_the_clock(self) -> bool:
+        """Return whether the estimate held is from a future that the clock has left."""
+        return (self.stamp - self._node.now) * 1e-9 > self._timeout
 
     def _refusal(self, message: Any) -> str:
         if bare(message.header.frame_id) != self._frame:
@@ -128,3 +145,17 @@ class EstimateInput:
             return f"child frame {message.child_frame_id!r} is not {self._child!r}"
         norm = float(np.linalg.norm(quaternion(message.pose.pose.orientation)))
         return "" if abs(norm - 1.0) < 0.1 else "quaternion not of unit length"
+
+
+def _moved(before: Vector, after: Vector) -> Vector:
+    """Return the distance, turn and changes of speed and turn rate (4,) between two estimates."""
+    change = after - before
+    names = CANONICAL_STATES.index
+    return np.abs(
+        [
+            np.hypot(change[names("x")], change[names("y")]),
+            float(wrap_angle(change[names("yaw")])),
+            np.hypot(change[names("vx")], change[names("vy")]),
+            change[names("vyaw")],
+        ]
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.control import ControlProblem, FallbackSettings, SolverSettings
 from ebm_mpc_ros.ros.controller import ControllerSettings
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
-from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS, bounds, weights
+from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS, bounds, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ MPC_PARAMETERS = (
         name="dt",
         kind="float",
         default=0.05,
-        above=0.0,
+        minimum=0.001,
         maximum=0.1,
         unit="s",
         description="Period of a tick and step of the model.",
@@ -44,7 +45,8 @@ MPC_PARAMETERS = (
         name="slack_weight",
         kind="float",
         default=1000.0,
-        above=0.0,
+        minimum=LIGHTEST,
+        maximum=HEAVIEST,
         description="Weight of a violated state bound, squared.",
         live=True,
     ),
@@ -53,6 +55,7 @@ MPC_PARAMETERS = (
         kind="float",
         default=0.0,
         minimum=0.0,
+        maximum=HEAVIEST,
         description="Weight of a violated state bound as it is.",
         live=True,
     ),
@@ -61,6 +64,7 @@ MPC_PARAMETERS = (
         kind="floats",
         default=[],
         minimum=0.0,
+        maximum=HEAVIEST,
         description="Diagonal of S, the weights of the inputs' changes per second; empty for 0.",
         live=True,
     ),
@@ -68,7 +72,8 @@ MPC_PARAMETERS = (
         name="input_rate_limits",
         kind="floats",
         default=[],
-        above=0.0,
+        minimum=0.001,
+        maximum=HEAVIEST,
         description="Highest changes of the inputs per second (jerks); empty for none.",
         live=True,
     ),
@@ -77,6 +82,7 @@ MPC_PARAMETERS = (
         kind="int",
         default=200,
         minimum=1,
+        maximum=100_000,
         description="OSQP's iterations in a tick.",
     ),
     Parameter(
@@ -84,7 +90,8 @@ MPC_PARAMETERS = (
         kind="int",
         default=3,
         minimum=0,
-        description="Ticks without a solution that are driven along the last plan.",
+        maximum=1000,
+        description="Ticks driven along the last plan without a solution; a stop begins in 0.2 s.",
     ),
     Parameter(
         name="latency",
@@ -109,6 +116,7 @@ MPC_PARAMETERS = (
         kind="float",
         default=0.2,
         minimum=0.0,
+        maximum=100.0,
         unit="m",
         description="Radius of the robot's circle.",
     ),
@@ -117,6 +125,7 @@ MPC_PARAMETERS = (
         kind="float",
         default=0.1,
         minimum=0.0,
+        maximum=100.0,
         unit="m",
         description="Distance to keep between that circle and obstacles.",
         live=True,
@@ -132,7 +141,7 @@ MPC_PARAMETERS = (
         name="plan_timeout",
         kind="float",
         default=0.12,
-        above=0.0,
+        minimum=0.001,
         maximum=0.3,
         unit="s",
         description="Silence of policy/plan that stops the robot.",
@@ -141,12 +150,16 @@ MPC_PARAMETERS = (
         name="plan_max_age",
         kind="float",
         default=0.3,
-        above=0.0,
+        minimum=0.001,
         maximum=1.0,
         unit="s",
         description="A policy/plan made from an older state is refused.",
     ),
 )
+
+
+# s after the last solution within which a stop begins.
+_STOP_WITHIN = 0.2
 
 
 def controller_settings(values: Mapping[str, Any], model: Model) -> ControllerSettings:
@@ -178,7 +191,7 @@ def controller_settings(values: Mapping[str, Any], model: Model) -> ControllerSe
         return ControllerSettings(
             problem=problem,
             solver=SolverSettings(max_iterations=values["max_iterations"]),
-            fallback=FallbackSettings(tail_ticks=values["fallback_ticks"]),
+            fallback=FallbackSettings(tail_ticks=_tail_ticks(values)),
             latency=values["latency"],
             robot_radius=values["robot_radius"],
             obstacle_clearance=values["obstacle_clearance"],
@@ -186,6 +199,13 @@ def controller_settings(values: Mapping[str, Any], model: Model) -> ControllerSe
         )
     except ValueError as error:
         raise ParameterError(f"parameter {error}") from error
+
+
+def _tail_ticks(values: Mapping[str, Any]) -> int:
+    """Return how many ticks are driven along the last plan: the one after them stops."""
+    # A share of a tick makes up for rounding.
+    most: int = math.floor(_STOP_WITHIN / values["dt"] + 1e-6) - 1
+    return min(int(values["fallback_ticks"]), most)
 
 
 def _of_inputs(values: Mapping[str, Any], name: str, model: Model) -> list[float] | None:

@@ -53,7 +53,8 @@ class ManagedNode(LifecycleNode):
     Subclasses implement `table`, `configure`, `activate`, `deactivate`, `condition` and `figures`,
     and `change` where the table has live rows. What a user can mend is raised as `UserError` from
     `configure`, and stops it with one line in the log. Subscriptions and timers made by `listen`
-    and `every` only call while the node is active, and are gone after a clean-up.
+    and `every` only call while the node is active, unless they say so, and are gone after a
+    clean-up.
     """
 
     def __init__(self, name: str) -> None:
@@ -142,12 +143,22 @@ class ManagedNode(LifecycleNode):
         self._entities.append(action)
 
     def listen(
-        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile | int
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile | int,
+        *,
+        always: bool = False,
     ) -> None:
-        """Subscribe; messages are let through while the node is active."""
+        """Subscribe; messages are let through while the node is active.
+
+        With `always` they are whenever it is configured: for what is told once and then holds,
+        such as a latched map, and so has to be known after a pause.
+        """
 
         def gated(message: Any) -> None:
-            if self.active:
+            if self.active or always:
                 callback(message)
 
         subscription = self.create_subscription(kind, topic, gated, qos)

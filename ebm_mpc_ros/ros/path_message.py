@@ -8,12 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebm_mpc_ros.models import rotation
-from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of, vector
+from ebm_mpc_ros.ros.conversion import plausible, stamp_of
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.frames import Transform
 
 Floats = NDArray[np.float64]
+
+
+class Signature(NamedTuple):
+    """What tells a path from others at a glance: stamp (ns), frame, length, and three poses."""
+
+    stamp: int
+    frame: str
+    length: int
+    poses: bytes
 
 
 class PathMessage(NamedTuple):
@@ -32,6 +41,15 @@ class PathMessage(NamedTuple):
         return alike and self.stamps == other.stamps and np.array_equal(self.points, other.points)
 
 
+def signature(message: Any) -> Signature:
+    """Return a path's signature, with its first, its middle and its last pose."""
+    poses = message.poses
+    shown = [poses[0], poses[len(poses) // 2], poses[-1]] if poses else []
+    return Signature(
+        stamp_of(message), message.header.frame_id, len(poses), _numbers(shown).tobytes()
+    )
+
+
 def from_path(message: Any, frame: Transform) -> PathMessage:
     """Return a path in the parent of `frame`, the pose of the message's own.
 
@@ -41,17 +59,26 @@ def from_path(message: Any, frame: Transform) -> PathMessage:
     Raises:
         ValueError: A point is not finite, or absurdly far.
     """
-    poses = [pose.pose for pose in message.poses]
-    points = np.array([vector(pose.position) for pose in poses]).reshape(-1, 3)
+    numbers = _numbers(message.poses)
+    points = numbers[:, :3]
     if not plausible(points):
         raise ValueError("a point is not finite, or absurdly far")
-    attitudes = np.array([quaternion(pose.orientation) for pose in poses]).reshape(-1, 4)
     stamps = [stamp_of(pose) for pose in message.poses]
     return PathMessage(
         (points @ frame.matrix.T + frame.translation)[:, :2],
-        _headings(attitudes, frame),
+        _headings(numbers[:, 3:], frame),
         stamps if len(set(stamps)) > 1 else None,
     )
+
+
+def _numbers(poses: Any) -> Floats:
+    """Return positions and quaternions (k, 7) of PoseStamped: one pass, for plans are long."""
+    numbers: list[float] = []
+    for stamped in poses:
+        position, attitude = stamped.pose.position, stamped.pose.orientation
+        numbers += (position.x, position.y, position.z)
+        numbers += (attitude.x, attitude.y, attitude.z, attitude.w)
+    return np.array(numbers, dtype=float).reshape(-1, 7)
 
 
 def _headings(attitudes: Floats, frame: Transform) -> Floats | None:

@@ -23,20 +23,22 @@ class PlanInput:
         self._node, self._frame, self._child = node, frame, child
         self._timeout, self._max_age = timeout, max_age
         self._arrival = 0
+        self._unusable = ""
 
     def reset(self) -> None:
-        """Forget the plan."""
+        """Forget the plan, and what was wrong with others."""
         self.newest = None
+        self._unusable = ""
 
     def take(self, message: Any) -> None:
         """Take a MultiDOFJointTrajectory; one that can't be used is dropped and counted."""
         try:
             plan = from_plan(message, self._frame, self._child)
         except BadPlanError as error:
-            self.dropped[str(error)] += 1
+            self._drop(str(error))
             return
         if (plan.stamp - self._node.now) * 1e-9 > self._max_age:
-            self.dropped["stamp in the future"] += 1
+            self._drop("stamp in the future")
             return
         self.newest = plan
         self._arrival = self._node.now
@@ -44,8 +46,8 @@ class PlanInput:
     def fault(self) -> str:
         """Return why there is no plan to follow; empty if there is one."""
         if self.newest is None:
-            if self.dropped:
-                return f"policy/plan unusable: {self.dropped.most_common(1)[0][0]}"
+            if self._unusable:
+                return f"policy/plan unusable: {self._unusable}"
             return "no policy/plan yet"
         now = self._node.now
         if now < self._arrival:
@@ -55,3 +57,7 @@ class PlanInput:
         if (now - self.newest.stamp) * 1e-9 > self._max_age:
             return f"policy/plan was made from a state more than {self._max_age:g} s old"
         return ""
+
+    def _drop(self, reason: str) -> None:
+        self._unusable = reason
+        self.dropped[reason] += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.planner import PlannerSettings
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
-from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS, bounds, weights
+from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS, bounds, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _INPUT_FACTOR = 5.0
 
 
-def _count(name: str, default: int, minimum: int, description: str) -> Parameter:
+def _count(name: str, default: int, least: int, most: int, description: str) -> Parameter:
     return Parameter(
-        name=name, kind="int", default=default, minimum=minimum, description=description
+        name=name, kind="int", default=default, minimum=least, maximum=most, description=description
     )
 
 
@@ -30,15 +30,16 @@ def _number(
     unit: str,
     description: str,
     *,
-    maximum: float | None = None,
+    least: float = 0.001,
+    most: float,
     live: bool = False,
 ) -> Parameter:
     return Parameter(
         name=name,
         kind="float",
         default=default,
-        above=0.0,
-        maximum=maximum,
+        minimum=least,
+        maximum=most,
         unit=unit,
         description=description,
         live=live,
@@ -47,22 +48,44 @@ def _number(
 
 POLICY_PARAMETERS = (
     *ROBOT_PARAMETERS,
-    _number("frequency", 20.0, "Hz", "Rate of plans.", maximum=200.0),
-    _number("dt", 0.1, "s", "Step of a plan."),
-    _count("horizon", 20, 2, "Steps of a plan."),
-    _count("chains", 64, 4, "Langevin chains, all in parallel."),
-    _count("steps", 6, 1, "Langevin steps of a call."),
-    _number("temperature", 0.1, "", "T of p(U) = exp(-J(U)/T)/Z."),
-    _number("switch_margin", 0.5, "", "Energy by which another mode must beat the present plan."),
-    _number("robot_radius", 0.2, "m", "Radius of the robot's circle.", live=True),
-    _number("obstacle_margin", 0.15, "m", "Clearance below which an obstacle costs.", live=True),
+    _number("frequency", 20.0, "Hz", "Rate of plans.", least=0.1, most=200.0),
+    _number("dt", 0.1, "s", "Step of a plan.", most=1.0),
+    _count("horizon", 20, 2, 500, "Steps of a plan."),
+    _count("chains", 64, 4, 65_536, "Langevin chains, all in parallel."),
+    _count("steps", 6, 1, 1000, "Langevin steps of a call."),
+    _number("temperature", 0.1, "", "T of p(U) = exp(-J(U)/T)/Z.", least=LIGHTEST, most=HEAVIEST),
     _number(
-        "obstacle_weight", 1500.0, "1/m^2", "Weight of a clearance below the margin.", live=True
+        "switch_margin",
+        0.5,
+        "",
+        "Energy by which another mode must beat the present plan.",
+        least=LIGHTEST,
+        most=HEAVIEST,
     ),
-    _number("time_limit", 0.045, "s", "Time after which a call returns the best plan so far."),
-    _count("seed", 0, 0, "Seed of all noise."),
-    _count("samples_shown", 12, 0, "Chains in policy/samples; 0 for none."),
-    _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven.", maximum=1),
+    _number("robot_radius", 0.2, "m", "Radius of the robot's circle.", most=100.0, live=True),
+    _number(
+        "obstacle_margin",
+        0.15,
+        "m",
+        "Clearance below which an obstacle costs.",
+        most=100.0,
+        live=True,
+    ),
+    _number(
+        "obstacle_weight",
+        1500.0,
+        "1/m^2",
+        "Weight of a clearance below the margin.",
+        least=LIGHTEST,
+        most=HEAVIEST,
+        live=True,
+    ),
+    _number(
+        "time_limit", 0.045, "s", "Time after which a call returns the best plan so far.", most=10.0
+    ),
+    _count("seed", 0, 0, 2**63 - 1, "Seed of all noise."),
+    _count("samples_shown", 12, 0, 1000, "Chains in policy/samples; 0 for none."),
+    _number("plan_max_age", 0.3, "s", "A plan made from an older state is not driven.", most=1.0),
     Parameter(
         name="device",
         kind="str",
@@ -75,7 +98,7 @@ POLICY_PARAMETERS = (
         default=False,
         description="Drive cmd_vel from the plan, without mpc_node.",
     ),
-    _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent.", maximum=0.1),
+    _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent.", most=0.1),
 )
 
 

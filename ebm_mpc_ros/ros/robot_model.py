@@ -14,7 +14,8 @@ WHEELBASE = Parameter(
     name="wheelbase",
     kind="float",
     default=0.5,
-    above=0.0,
+    minimum=0.01,
+    maximum=100.0,
     unit="m",
     description="Distance between the axles of model ackermann.",
 )

@@ -32,16 +32,29 @@ _SHARE = 0.8
 _RADIUS = 0.5
 
 
-def _limit(name: str, default: float, unit: str, description: str) -> Parameter:
+LIGHTEST, HEAVIEST = 1e-6, 1e9
+"""Lowest weight above 0, and highest: problems beyond are not solved in double precision."""
+_FASTEST = 100.0
+_MOST_ACCELERATION = 1000.0
+
+
+def _limit(
+    name: str, default: float, unit: str, description: str, highest: float = _FASTEST
+) -> Parameter:
     return Parameter(
         name=name,
         kind="float",
         default=default,
-        above=0.0,
+        minimum=0.001,
+        maximum=highest,
         unit=unit,
         description=description,
         live=True,
     )
+
+
+def _acceleration(name: str, default: float, unit: str, description: str) -> Parameter:
+    return _limit(name, default, unit, description, _MOST_ACCELERATION)
 
 
 ROBOT_PARAMETERS = (
@@ -69,6 +82,7 @@ ROBOT_PARAMETERS = (
         name="min_speed",
         kind="float",
         default=-0.2,
+        minimum=-_FASTEST,
         maximum=0.0,
         unit="m/s",
         description="Lowest speed commanded; negative is backwards.",
@@ -79,30 +93,33 @@ ROBOT_PARAMETERS = (
         "max_yaw_rate",
         1.7,
         "rad/s",
-        "Highest turn rate; ackermann slows down in bends to keep to it.",
+        "Highest turn rate; ackermann slows down in bends, and steers later, to keep to it.",
     ),
     Parameter(
         name="max_steering_angle",
         kind="float",
         default=0.5,
-        above=0.0,
+        minimum=0.01,
         maximum=1.4,
         unit="rad",
         description="Highest steering angle to either side, of ackermann.",
         live=True,
     ),
-    _limit("max_acceleration", 1.0, "m/s^2", "Highest gain of speed."),
-    _limit("max_deceleration", 1.0, "m/s^2", "Highest loss of speed, stops included."),
-    _limit("max_sideways_acceleration", 1.0, "m/s^2", "Highest change of sideways speed, of omni."),
-    _limit("max_yaw_acceleration", 2.0, "rad/s^2", "Highest change of the turn rate."),
+    _acceleration("max_acceleration", 1.0, "m/s^2", "Highest gain of speed."),
+    _acceleration("max_deceleration", 1.0, "m/s^2", "Highest loss of speed, stops included."),
+    _acceleration(
+        "max_sideways_acceleration", 1.0, "m/s^2", "Highest change of sideways speed, of omni."
+    ),
+    _acceleration("max_yaw_acceleration", 2.0, "rad/s^2", "Highest change of the turn rate."),
     _limit("max_steering_rate", 1.0, "rad/s", "Highest change of the steering, of ackermann."),
     _limit("cruise_speed", 1.0, "m/s", "Speed at which a plan without speeds is followed."),
-    _limit("max_lateral_acceleration", 1.0, "m/s^2", "Slows down in bends to keep to it."),
+    _acceleration("max_lateral_acceleration", 1.0, "m/s^2", "Slows down in bends to keep to it."),
     Parameter(
         name="laps",
         kind="int",
         default=0,
         minimum=0,
+        maximum=1_000_000,
         description="Laps of a closed plan; 0 for no end.",
     ),
     Parameter(
@@ -110,6 +127,7 @@ ROBOT_PARAMETERS = (
         kind="floats",
         default=[],
         minimum=0.0,
+        maximum=HEAVIEST,
         description="Diagonal of Q; empty for x, y 20, yaw 2, vx, vy 0.5, vyaw, steering 0.1.",
         live=True,
     ),
@@ -118,6 +136,7 @@ ROBOT_PARAMETERS = (
         kind="floats",
         default=[],
         minimum=0.0,
+        maximum=HEAVIEST,
         description="Diagonal of Q_N; empty for five times Q's.",
         live=True,
     ),
@@ -125,7 +144,8 @@ ROBOT_PARAMETERS = (
         name="input_weights",
         kind="floats",
         default=[],
-        above=0.0,
+        minimum=LIGHTEST,
+        maximum=HEAVIEST,
         description="Diagonal of R; empty for ax, ay 0.1, others 0.05; policy_node: five times it.",
         live=True,
     ),
@@ -133,7 +153,7 @@ ROBOT_PARAMETERS = (
         name="estimate_timeout",
         kind="float",
         default=0.1,
-        above=0.0,
+        minimum=0.001,
         maximum=0.3,
         unit="s",
         description="An estimate older than this stops the robot.",
@@ -199,7 +219,14 @@ def command_limits(values: Mapping[str, Any], model: Model) -> CommandLimits:
     """Return the limits of what is commanded."""
     ranges, names = _ranges(values), Actuation(model).names
     lower, upper, gain, loss = zip(*(ranges[name] for name in names), strict=True)
-    return CommandLimits(names=names, lower=lower, upper=upper, gain=gain, loss=loss)
+    return CommandLimits(
+        names=names,
+        lower=lower,
+        upper=upper,
+        gain=gain,
+        loss=loss,
+        turn_rate=values["max_yaw_rate"],
+    )
 
 
 def follower_settings(values: Mapping[str, Any], model: Model) -> FollowerSettings:

@@ -96,6 +96,36 @@ def test_a_bad_reverse_speed_is_named(speed):
         FollowerSettings(cruise_speed=1.0, reverse_speed=speed)
 
 
+class TestTheEnd:
+    def follow(self, *robots):
+        follower = PathFollower(
+            ReferencePath([[0, 0], [2, 0]]), FollowerSettings(cruise_speed=1.0, goal_tolerance=0.05)
+        )
+        for x, y in robots:
+            follower.reference([x, y, 0, 0, 0, 0], DT, 5)
+        return follower
+
+    @pytest.mark.parametrize("robot", [(2.5, 3.0), (12.0, 0.0), (2.0, -8.0), (2.0, 0.11)])
+    def test_a_robot_beside_or_beyond_it_has_not_arrived(self, robot):
+        follower = self.follow(robot)
+        assert not follower.finished
+        assert follower.left == pytest.approx(np.hypot(robot[0] - 2.0, robot[1]))
+
+    @pytest.mark.parametrize("robot", [(1.96, 0.0), (2.08, 0.0), (1.97, 0.08)])
+    def test_one_near_it_has(self, robot):
+        assert self.follow(robot).finished
+
+    def test_what_is_left_is_told_only_there(self):
+        assert self.follow((2.5, 3.0), (1.5, 0.0)).left is None
+
+    def test_once_arrived_it_stays_so_until_it_is_reset(self):
+        follower = self.follow((2.0, 0.0), (1.0, 0.5))
+        assert follower.finished
+        assert follower.with_settings(FollowerSettings(cruise_speed=0.5)).finished
+        follower.reset()
+        assert not follower.finished
+
+
 class TestReversing:
     points = out_and_back(2.0)
     ahead = np.zeros(len(points))

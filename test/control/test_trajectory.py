@@ -133,13 +133,25 @@ class TestFollower:
         np.testing.assert_array_equal(states[:, 3], 0.0)
         assert follower.finished
 
-    def test_a_late_robot_has_two_seconds_to_come(self):
-        clock = Clock(15.9)
+    def test_a_late_robot_is_told_how_far_it_has_to_go(self):
+        clock = Clock(13.9)
         follower = TimedFollower(self.line, clock, FORWARDS)
         follower.reference(self.robot, 0.5, 4)
+        assert follower.left is None
+        clock.now = 30.0
+        follower.reference(self.robot, 0.5, 4)
         assert not follower.finished
-        clock.now = 16.1
-        assert follower.finished
+        assert follower.left == pytest.approx(np.hypot(1.0, 0.1))
+
+    def test_once_arrived_it_stays_so(self):
+        follower = TimedFollower(self.line, Clock(15.0), FORWARDS)
+        follower.reference([1.98, 0, 0, 0, 0, 0], 0.5, 4)
+        follower.reference(self.robot, 0.5, 4)
+        assert follower.with_settings(BOTH_WAYS).finished
+
+    def test_a_reference_may_begin_ahead_of_the_clock(self):
+        follower = TimedFollower(self.line, Clock(12.0), FORWARDS)
+        assert follower.reference(self.robot, 0.5, 4, ahead=0.4)[0, 0] == pytest.approx(1.2)
 
     def test_driving_backwards_needs_leave(self):
         points = out_and_back(2.0)

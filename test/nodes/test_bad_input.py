@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
         ("ekf_node", "model", "hovercraft", "diff_drive"),
         ("mpc_node", "horizon", 0, "a whole number from 2 to 500"),
         ("mpc_node", "input_weights", [0.1], "must be one each of ax, alpha"),
-        ("policy_node", "temperature", 0.0, "a number above 0"),
+        ("policy_node", "temperature", 0.0, "a number from 1e-06 to 1e+09"),
         ("policy_node", "device", "abacus", "must be auto or one that torch has"),
         ("course_node", "course", "monaco", "figure_eight"),
         ("simulator_node", "rate", 2.0, "at most 1"),

@@ -11,8 +11,10 @@ from geometry_msgs.msg import PoseStamped, TwistStamped
 from lifecycle_msgs.msg import Transition
 from nav_msgs.msg import Odometry, Path
 from std_srvs.srv import SetBool
+from visualization_msgs.msg import Marker, MarkerArray
 
 from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.messages import to_path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -99,6 +101,46 @@ def test_a_node_can_be_cleaned_up_and_configured_again(controller):
     call(observer, enable, value=True)
     drive(observer, estimate, 10.0, lambda: speed(observer) > 0.3)
     assert speed(observer) > 0.3
+
+
+@pytest.fixture
+def unconfigured(start):
+    """mpc_node not configured, and latched publishers for what it is told once."""
+    _, observer = start(
+        node("mpc_node", reference_source="plan", enabled=True, half_planes=2, autostart=False)
+    )
+    estimate = observer.node.create_publisher(Odometry, "odometry/filtered", 10)
+    plan = observer.node.create_publisher(Path, "plan", qos.LATCHED)
+    obstacles = observer.node.create_publisher(MarkerArray, "obstacles", qos.LATCHED)
+    return observer, estimate, plan, obstacles
+
+
+def cylinder(observer, number):
+    marker = stamped(observer, Marker(id=number, type=Marker.CYLINDER))
+    marker.pose.position.x, marker.pose.position.y = 3.0 * number, 2.0
+    marker.scale.x = 0.6
+    return MarkerArray(markers=[marker])
+
+
+def test_what_is_told_once_while_it_is_not_active_counts_when_it_is(unconfigured):
+    observer, estimate, plan, obstacles = unconfigured
+    plan.publish(straight(observer))
+    obstacles.publish(cylinder(observer, 1))
+    change_state(observer, Transition.TRANSITION_CONFIGURE)
+    observer.wait_for(plan.get_subscription_count, "the node")
+    time.sleep(1.0)
+    change_state(observer, Transition.TRANSITION_ACTIVATE)
+    drive(observer, estimate, 20.0, lambda: "driving" in observer.conditions()["mpc_node"])
+    observer.wait_for_condition("mpc_node", "driving")
+    assert observer.values("mpc_node")["obstacles"] == "1"
+    change_state(observer, Transition.TRANSITION_DEACTIVATE)
+    plan.publish(to_path(0, "odom", []))
+    obstacles.publish(cylinder(observer, 2))
+    time.sleep(1.0)
+    change_state(observer, Transition.TRANSITION_ACTIVATE)
+    drive(observer, estimate, 20.0, lambda: "cancelled" in observer.conditions()["mpc_node"])
+    observer.wait_for_condition("mpc_node", "cancelled")
+    assert observer.values("mpc_node")["obstacles"] == "2"
 
 
 def test_a_stalled_controller_goes_on_from_the_robots_own_speed(start):

@@ -87,6 +87,12 @@ class Robot:
             self.node.time += round(DT * 1e9)
         return self
 
+    def pause(self):
+        """Deactivate it at once: its clock stands still while it would slow down."""
+        self.node._driver.halt = lambda: None
+        self.node.trigger_deactivate()
+        self.node._driver.command = (0.0,) * len(self.node._driver.command)
+
     def set(self, **values):
         made = [rclpy.Parameter(name, value=value) for name, value in values.items()]
         return self.node.set_parameters_atomically(made)
@@ -182,6 +188,14 @@ def test_an_obstacle_that_is_none_is_told(robot):
     robot.obstacles([(2.5, 0.0, 0.3)], kind=Marker.CUBE)
     robot.run(3)
     assert "an obstacle is ignored: not a cylinder" in robot.node.condition().message
+
+
+def test_one_bad_marker_is_not_told_for_ever(robot):
+    robot = robot()
+    robot.plan([(0.2 * k, 0.0, 0.0) for k in range(200)])
+    robot.obstacles([(2.5, 0.0, 0.3)], kind=Marker.CUBE)
+    robot.run(round(10.5 / DT))
+    assert robot.node.condition() == (Level.OK, "driving")
 
 
 def test_without_half_planes_nobody_listens_to_obstacles(robot):
@@ -330,3 +344,93 @@ def test_what_is_sent_reaches_the_prediction(robot):
     assert len(sent) >= 4
     gained = sum(each.input[0] for each in sent[-4:]) * DT
     assert predicted[3] == pytest.approx(robot.state[3] + gained, abs=0.01)
+
+
+def test_without_a_path_its_speed_forbids_no_change(robot):
+    robot = robot(reference_source="policy", max_speed=0.8)
+    assert robot.set(latency=0.1).successful
+
+
+def test_a_rolling_robot_without_a_plan_is_slowed_down(robot):
+    robot = robot()
+    robot.state[3] = 2.0
+    speeds = [robot.run(1).speed for _ in range(3)]
+    assert speeds == pytest.approx([1.95, 1.9, 1.85])
+
+
+def test_a_rolling_robot_is_driven_on_from_its_speed(robot):
+    robot = robot()
+    robot.plan()
+    robot.state[3] = 2.0
+    assert robot.run(1).speed == pytest.approx(1.95)
+
+
+def test_a_slow_simulation_is_driven_as_a_fast_one(robot, monkeypatch):
+    monkeypatch.setattr(ClockedNode, "steady_now", property(lambda node: 10 * node.time))
+    robot = robot(use_sim_time=True)
+    robot.plan()
+    for _ in range(40):
+        robot.run(1)
+        robot.node._driver._watch()
+    assert robot.speed > 0.9
+    assert robot.node.figures()["stops"] == 0
+
+
+def test_a_pause_leaves_the_plan_and_hears_what_is_told_meanwhile(robot):
+    robot = robot()
+    robot.plan()
+    robot.run(20)
+    robot.pause()
+    robot.obstacles([(5.0, 0.0, 0.3)])
+    robot.node.trigger_activate()
+    robot.run(20)
+    assert robot.speed > 0.5
+    assert robot.node.figures()["obstacles"] == 1
+
+
+def test_a_plan_cancelled_in_a_pause_is_not_driven_after_it(robot):
+    robot = robot()
+    robot.plan()
+    robot.run(20)
+    robot.pause()
+    robot.plan([])
+    robot.node.trigger_activate()
+    robot.run(20)
+    assert robot.speed == 0.0
+    assert "cancelled" in robot.node.condition().message
+
+
+def test_a_robot_that_cannot_come_to_the_end_is_stopped_and_that_is_said(robot):
+    robot = robot(min_speed=0.0)
+    robot.plan([(0.1 * k, 0.0, 0.0) for k in range(10)])
+    robot.state[:2] = 3.0, 1.0
+    robot.run(80)
+    assert robot.speed == 0.0
+    condition = robot.node.condition()
+    assert condition.level is Level.ERROR
+    assert condition.message.startswith("stopping: passed the end: 2.")
+
+
+def test_driving_backwards_may_be_forbidden_once_it_is_done(robot):
+    robot = robot()
+    robot.state[2] = 0.5 * np.pi
+    robot.plan([(0.0, -0.1 * k, 0.5 * np.pi) for k in range(5)])
+    robot.run(150)
+    assert robot.node.condition() == (Level.OK, "arrived")
+    assert robot.set(min_speed=0.0).successful
+    robot.run(1)
+    assert robot.node.condition() == (Level.OK, "arrived")
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.2])
+def test_a_plan_with_times_is_followed_in_time_whatever_the_latency(robot, latency):
+    robot = robot(latency=latency)
+    path = to_path(robot.node.now, "odom", [(0.5 * k, 0.0, 0.0) for k in range(20)])
+    for k, pose in enumerate(path.poses):
+        pose.header = type(pose.header)(stamp=to_time(robot.node.now + k * 10**9))
+    robot.node._path._take_plan(path)
+    robot.state[3] = 0.5
+    robot.run(100)
+    wanted = 0.5 * (100 * DT + latency)
+    state = robot.node._controller.predict(robot.state, robot.node.now, robot.node.now)
+    assert state[0] == pytest.approx(wanted, abs=0.04)

@@ -1,6 +1,7 @@
 """A node that is only two clocks and lists of what it was asked for."""
 
 import math
+from collections import defaultdict
 
 import numpy as np
 
@@ -17,9 +18,18 @@ class FakeNode:
     def __init__(self):
         self.now = self.steady_now = 100 * SECOND
         self.callbacks, self.services, self.sent, self.timers = {}, {}, [], []
+        self.listeners, self.always = defaultdict(list), set()
 
-    def listen(self, kind, topic, callback, qos):
+    def listen(self, kind, topic, callback, qos, *, always=False):
         self.callbacks[topic] = callback
+        self.listeners[topic].append(callback)
+        if always:
+            self.always.add(topic)
+
+    def listen_raw(self, kind, topic, callback, qos):
+        from rclpy.serialization import serialize_message  # noqa: PLC0415  not all tests have it
+
+        self.listen(kind, topic, lambda m: callback(serialize_message(m)), qos, always=True)
 
     def advertise(self, kind, topic, qos):
         return self

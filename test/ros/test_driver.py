@@ -25,18 +25,25 @@ def node():
     return FakeNode()
 
 
-def limits(actuation, **changes):
+def limits(actuation, turn_rate=math.inf, **changes):
     known = LIMITS | changes
     lower, upper, gain, loss = zip(*(known[name] for name in actuation.names), strict=True)
-    return CommandLimits(names=actuation.names, lower=lower, upper=upper, gain=gain, loss=loss)
+    return CommandLimits(
+        names=actuation.names,
+        lower=lower,
+        upper=upper,
+        gain=gain,
+        loss=loss,
+        turn_rate=turn_rate,
+    )
 
 
-def driver(node, model="diff_drive", *, enabled=True, stamped=True, **others):
+def driver(node, model="diff_drive", *, enabled=True, stamped=True, turn_rate=math.inf, **others):
     actuation = Actuation(load_model(model, {"wheelbase": 0.8}))
     return Driver(
         node,
         actuation,
-        limits(actuation),
+        limits(actuation, turn_rate),
         period=0.1,
         frame="base_link",
         enabled=enabled,
@@ -55,6 +62,22 @@ def moving(node, *values, **arguments):
     made.drive(np.zeros(len(values)), start(*values))
     node.pass_time(0.1)
     return made
+
+
+def simulated(node, *values, **arguments):
+    """A driver in a simulation whose base does what it has just commanded."""
+    made = driver(node, simulated=True, **arguments)
+    made.drive(np.zeros(len(values)), start(*values))
+    return made
+
+
+def pass_steady_time(node, seconds, factor):
+    """Let the node's clock go on at a factor of the steady one, and call timers each 10 ms."""
+    for _ in range(round(100 * seconds)):
+        node.steady_now += SECOND // 100
+        node.now += round(factor * SECOND / 100)
+        for timer in node.timers:
+            timer()
 
 
 def enable(node, on):
@@ -110,6 +133,31 @@ class TestDriving:
         made.drive(np.array([1.0, 0.0]), start(0.0, 0.0))
         assert made.command[0] == pytest.approx(0.1)
 
+    def test_a_robot_that_is_too_fast_when_it_is_taken_over_is_slowed_down(self, node):
+        made = driver(node)
+        speeds = []
+        for _ in range(3):
+            made.drive(np.array([0.0, 0.0]), start(2.0, 0.0))
+            node.pass_time(0.1)
+            speeds.append(made.command[0])
+        assert speeds == pytest.approx([1.8, 1.6, 1.4])
+
+    def test_a_car_does_not_turn_faster_than_it_may(self, node):
+        made = driver(node, "ackermann", turn_rate=0.5)
+        rates = []
+        for _ in range(30):
+            made.drive(np.array([1.0, 1.0]), start(0.0, 0.0))
+            node.pass_time(0.1)
+            rates.append(node.sent[-1].twist.angular.z)
+        assert max(rates) == pytest.approx(0.5)
+        assert made.command[1] == pytest.approx(0.6)
+        assert made.command[0] == pytest.approx(0.5 * 0.8 / math.tan(0.6))
+
+    def test_the_input_that_was_sent_tells_of_a_car_slowed_down_in_a_bend(self, node):
+        made = driver(node, "ackermann", turn_rate=0.5)
+        sent = made.drive(np.array([0.0, 0.0]), start(1.0, 0.5))
+        assert sent == pytest.approx([-2.0, 0.0])
+
     def test_narrower_limits_are_reached_along_the_deceleration(self, node):
         made = moving(node, 1.0, 0.9)
         made.use(limits(Actuation(load_model("diff_drive")), vx=(0.0, 0.5, 1.0, 2.0)))
@@ -152,6 +200,45 @@ class TestStopping:
         made.stop("why")
         assert made.command == (0.0, 0.0)
 
+    def test_a_robot_that_rolls_is_slowed_down_from_the_first_stop_on(self, node):
+        made = driver(node, rolling=lambda _: start(2.0, 0.4))
+        speeds = []
+        for _ in range(12):
+            made.stop("why")
+            node.pass_time(0.1)
+            speeds.append(made.command[0])
+        assert speeds == pytest.approx([2.0 - 0.2 * k for k in range(1, 11)] + [0.0, 0.0])
+        assert made.command == (0.0, 0.0)
+
+    def test_a_stop_after_a_stall_goes_on_from_the_robots_own_speed(self, node):
+        made = moving(node, 1.0, 0.0, rolling=lambda _: start(0.5, 0.0))
+        node.pass_time(1.5)
+        made.stop("why")
+        assert made.command[0] == pytest.approx(0.3)
+
+    @pytest.mark.parametrize("found", [None, np.array([math.nan, 0.0])])
+    def test_where_nothing_tells_how_it_rolls_a_first_stop_is_rest(self, node, found):
+        made = driver(node, rolling=lambda _: found)
+        made.stop("why")
+        assert made.command == (0.0, 0.0)
+        assert len(node.sent) == 1
+
+    def test_a_robot_that_lags_behind_its_stop_is_not_driven_on(self, node):
+        made = driver(node, rolling=lambda _: start(0.3, 0.0))
+        for _ in range(5):
+            made.stop("why")
+            node.pass_time(0.1)
+        assert made.command == (0.0, 0.0)
+
+    def test_a_robot_that_others_drove_since_is_taken_over_anew(self, node):
+        made = driver(node, rolling=lambda _: start(2.0, 0.0))
+        enable(node, False)
+        made.stop("why")
+        node.pass_time(0.1)
+        enable(node, True)
+        made.stop("why")
+        assert made.command[0] == pytest.approx(1.8)
+
     def test_a_car_stops_along_its_bend_and_remembers_its_steering(self, node, monkeypatch):
         made = moving(node, 0.5, 0.3, model="ackermann")
         monkeypatch.setattr("time.sleep", node.pass_time)
@@ -174,6 +261,13 @@ class TestStopping:
         made.drive(np.zeros(2), start(0.0, 0.0))
         assert made.command == (0.0, 0.0)
 
+    def test_after_a_halt_the_robot_is_taken_over_anew(self, node, monkeypatch):
+        made = moving(node, 0.1, 0.0, rolling=lambda _: start(2.0, 0.0))
+        monkeypatch.setattr("time.sleep", node.pass_time)
+        made.halt()
+        made.stop("why")
+        assert made.command[0] == pytest.approx(1.8)
+
     def test_without_ticks_it_stops_by_itself(self, node):
         made = moving(node, 1.0, 0.0)
         begun = None
@@ -185,7 +279,69 @@ class TestStopping:
                 begun = 0.1 + (k + 1) / 100
         assert made.command == (0.0, 0.0)
         assert begun <= 0.2
-        assert "clock" in made.reason
+        assert "no tick" in made.reason
+
+
+class TestSimulatedTime:
+    @pytest.mark.parametrize("factor", [0.05, 0.25, 0.5, 2.0])
+    def test_a_slow_simulation_is_driven_as_a_fast_one(self, node, factor):
+        made = driver(node, simulated=True)
+        for _ in range(15):
+            made.drive(np.array([1.0, 0.0]), start(0.0, 0.0))
+            pass_steady_time(node, 0.1 / factor, factor)
+        assert made.stops == 0
+        assert made.command[0] == pytest.approx(1.0)
+
+    @pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
+    def test_a_stop_takes_the_simulations_time(self, node, factor):
+        made = simulated(node, 1.0, 0.0)
+        speeds = []
+        for _ in range(4):
+            pass_steady_time(node, 0.1 / factor, factor)
+            made.stop("why")
+            speeds.append(made.command[0])
+        assert speeds == pytest.approx([0.8, 0.6, 0.4, 0.2])
+
+    def test_a_clock_that_stands_still_slows_the_robot_down_by_the_steady_one(self, node):
+        made = simulated(node, 1.0, 0.0)
+        pass_steady_time(node, 0.5, 0.0)
+        assert made.command[0] == 1.0
+        speeds = [1.0]
+        while speeds[-1] > 0.0:
+            pass_steady_time(node, 0.1, 0.0)
+            speeds.append(made.command[0])
+        assert np.diff(speeds) == pytest.approx(-0.2)
+        assert "clock stands still" in made.reason
+
+    def test_when_the_clock_goes_on_so_does_the_robot(self, node):
+        made = simulated(node, 1.0, 0.0)
+        pass_steady_time(node, 0.7, 0.0)
+        slowed = made.command[0]
+        assert 0.0 < slowed < 1.0
+        pass_steady_time(node, 0.1, 1.0)
+        made.drive(np.array([1.0, 0.0]), start(1.0, 0.0))
+        assert made.command[0] == pytest.approx(slowed + 0.1)
+        assert made.reason == ""
+
+    def test_a_clock_that_jumps_back_stops_no_harder(self, node):
+        made = simulated(node, 1.0, 0.0)
+        node.now -= 50 * SECOND
+        made.stop("why")
+        assert made.command[0] == 1.0
+        node.pass_time(0.1)
+        made.stop("why")
+        assert made.command[0] == pytest.approx(0.8)
+
+    def test_a_halt_needs_no_clock_but_the_steady_one(self, node, monkeypatch):
+        def sleep(seconds):
+            node.steady_now += round(seconds * SECOND)
+
+        made = simulated(node, 1.0, 0.0)
+        monkeypatch.setattr("time.sleep", sleep)
+        made.halt()
+        sent = [message.twist.linear.x for message in node.sent]
+        assert sent[:6] == pytest.approx([1.0, 1.0, 0.8, 0.6, 0.4, 0.2])
+        assert sent[-1] == 0.0
 
 
 class TestEnabling:
@@ -238,7 +394,7 @@ class TestEnabling:
         node.steady_now += SECOND
         for timer in node.timers:
             timer()
-        assert "clock" in made.reason
+        assert "no tick" in made.reason
         made.drive(np.zeros(2), start(0.0, 0.0))
         assert made.reason == made.disabled_because == "jumped"
         enable(node, True)

@@ -1,15 +1,15 @@
-"""What the odometry doesn't tell of a car: its steering while it stands."""
+"""Which estimates are taken, which are a jump, and what they don't tell of a standing car."""
 
 import math
 
 import numpy as np
 import pytest
-from fake_node import FakeNode
+from fake_node import SECOND, FakeNode
 from nav_msgs.msg import Odometry
 
 from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
-from ebm_mpc_ros.ros.messages import to_time
+from ebm_mpc_ros.ros.messages import to_time, yaw_quaternion
 
 CAR = load_model("ackermann", {"wheelbase": 0.8})
 
@@ -19,15 +19,20 @@ def node():
     return FakeNode()
 
 
-def estimate(node, model, speed, rate):
-    """An estimate of a robot at that speed and turn rate."""
-    made = EstimateInput(node, model, frame="odom", child="base_link", timeout=0.1)
+def give(node, *, speed=0.0, rate=0.0, x=0.0, yaw=0.0, stamp=None):
     message = Odometry(child_frame_id="base_link")
     message.header.frame_id = "odom"
-    message.header.stamp = to_time(node.now)
-    message.pose.pose.orientation.w = 1.0
+    message.header.stamp = to_time(node.now if stamp is None else stamp)
+    message.pose.pose.position.x = x
+    message.pose.pose.orientation = yaw_quaternion(yaw)
     message.twist.twist.linear.x, message.twist.twist.angular.z = speed, rate
     node.callbacks["odometry/filtered"](message)
+
+
+def estimate(node, model, speed=0.0, rate=0.0):
+    """An estimate of a robot at that speed and turn rate."""
+    made = EstimateInput(node, model, frame="odom", child="base_link", timeout=0.1)
+    give(node, speed=speed, rate=rate)
     return made
 
 
@@ -57,3 +62,93 @@ def test_the_estimate_itself_stays_as_it_is(node):
     made = estimate(node, CAR, 0.0, 0.0)
     made.completed((0.5, 0.3))[0] = 9.0
     np.testing.assert_array_equal(made.state, np.zeros(5))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"x": 1.5}, {"yaw": 1.5}, {"yaw": -1.5}, {"speed": 3.0}, {"speed": -3.0}, {"rate": 5.0}],
+)
+def test_what_no_robot_does_is_a_jump(node, change):
+    made = estimate(node, load_model("diff_drive"))
+    node.pass_time(0.02)
+    give(node, **change)
+    assert made.jumped
+
+
+@pytest.mark.parametrize(
+    "change", [{"x": 0.1}, {"yaw": 0.5}, {"speed": 1.5}, {"rate": 2.0}, {"yaw": 2.0 * math.pi}]
+)
+def test_what_a_robot_does_is_no_jump(node, change):
+    made = estimate(node, load_model("diff_drive"))
+    node.pass_time(0.02)
+    give(node, **change)
+    assert not made.jumped
+
+
+@pytest.mark.parametrize("change", [{"x": 4.0}, {"yaw": 3.0}, {"speed": 10.0}, {"rate": 20.0}])
+def test_after_a_gap_a_robot_may_be_elsewhere(node, change):
+    made = estimate(node, load_model("diff_drive"))
+    node.pass_time(1.0)
+    give(node, **change)
+    assert not made.jumped
+
+
+def test_a_heading_that_wraps_is_no_jump(node):
+    made = estimate(node, load_model("diff_drive"))
+    for yaw in (0.9, 1.8, 2.7, 3.14, -3.14, -2.7):
+        node.pass_time(0.02)
+        give(node, yaw=yaw)
+    assert not made.jumped
+
+
+def test_an_estimate_stamped_before_the_one_held_is_dropped(node):
+    made = estimate(node, load_model("diff_drive"))
+    give(node, x=0.5, stamp=node.now - SECOND // 20)
+    assert made.stamp == node.now
+    assert made.state[0] == 0.0
+    assert made.dropped == {"stamped before the one held": 1}
+
+
+def test_after_the_clock_jumped_back_estimates_are_taken_again(node):
+    made = estimate(node, load_model("diff_drive"))
+    node.now -= 50 * SECOND
+    give(node, x=30.0)
+    assert (made.stamp, made.state[0]) == (node.now, 30.0)
+    assert not made.jumped
+    assert made.fault() == ""
+
+
+def test_an_estimate_from_the_future_keeps_out_none_of_the_present(node):
+    made = estimate(node, load_model("diff_drive"))
+    give(node, stamp=node.now + 10 * SECOND)
+    assert "in the future" in made.fault()
+    node.pass_time(0.02)
+    give(node)
+    assert made.fault() == ""
+
+
+def test_a_slow_simulation_is_no_clock_that_stands_still(node):
+    made = estimate(node, load_model("diff_drive"))
+    for _ in range(20):
+        node.steady_now += SECOND // 10
+        node.now += SECOND // 1000
+        assert made.fault() == ""
+    node.steady_now += SECOND
+    assert "clock stands still" in made.fault()
+
+
+def test_how_a_robot_rolls_is_told_in_what_it_is_commanded(node):
+    made = estimate(node, CAR, 0.5, 0.2)
+    steering = math.atan(0.8 * 0.2 / 0.5)
+    np.testing.assert_allclose(made.rolling((0.0, 0.3)), [0.5, steering])
+
+
+def test_a_jump_an_old_estimate_or_none_tell_nothing_of_how_it_rolls(node):
+    made = estimate(node, CAR, 0.5, 0.2)
+    give(node, x=5.0)
+    assert made.rolling((0.0, 0.0)) is None
+    made.jumped = False
+    node.pass_time(0.2)
+    assert made.rolling((0.0, 0.0)) is None
+    made.reset()
+    assert made.rolling((0.0, 0.0)) is None

@@ -142,7 +142,7 @@ def test_a_sensor_timeout_of_zero_is_one_period():
         ({"acceleration_limits": [-1.0] * 6}, "acceleration_limits"),
         ({"static_transforms": ["base imu 0 0 0"]}, "'base imu 0 0 0'"),
         ({"datum": [1.0, 2.0]}, "datum = 2 values: must be a list of 0 or 3"),
-        ({"wheelbase": 0.0}, r"wheelbase = 0\.0: must be a number above 0"),
+        ({"wheelbase": 0.0}, r"wheelbase = 0\.0: must be a number from 0\.01 to 100"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(given, named):

@@ -45,7 +45,7 @@ def test_parameters_reach_the_problem():
         input_rate_weights=[0.1, 0.2],
         input_rate_limits=[5.0, 10.0],
         half_planes=3,
-        fallback_ticks=7,
+        fallback_ticks=2,
         latency=0.12,
         max_iterations=80,
     )
@@ -54,7 +54,7 @@ def test_parameters_reach_the_problem():
     np.testing.assert_array_equal(found.problem.input_rate_weights, [0.1, 0.2])
     np.testing.assert_array_equal(found.problem.input_rate_limits, [5.0, 10.0])
     assert found.problem.half_planes == 3
-    assert found.fallback.tail_ticks == 7
+    assert found.fallback.tail_ticks == 2
     assert found.latency == 0.12
     assert found.solver.max_iterations == 80
 
@@ -64,17 +64,33 @@ def test_parameters_reach_the_problem():
     [
         ({"input_rate_limits": [1.0]}, "input_rate_limits has 1 values.*ax, alpha"),
         ({"input_rate_weights": [1.0] * 3}, "input_rate_weights has 3 values"),
-        ({"input_rate_limits": [1.0, 0.0]}, "input_rate_limits.*above 0"),
+        ({"input_rate_limits": [1.0, 0.0]}, "input_rate_limits.*from 0.001 to"),
         ({"terminal_cost": "lqr"}, "terminal_cost = lqr: must be given or riccati"),
         ({"latency": -0.1}, "latency = -0.1"),
         ({"half_planes": -1}, "half_planes = -1"),
         ({"state_weights": [1.0]}, "state_weights"),
         ({"input_weights": [1e200, 0.0]}, "input_weights"),
+        ({"dt": 1e-10}, "dt = 1e-10: must be a number from 0.001 to 0.1"),
+        ({"latency": 1.5}, "latency = 1.5: must be a number from 0 to 1"),
+        ({"slack_weight": 1e300}, "slack_weight = 1e.300"),
+        ({"slack_weight": 1e-300}, "slack_weight = 1e-300"),
+        ({"slack_weight_l1": 1e300}, "slack_weight_l1 = 1e.300"),
+        ({"input_rate_weights": [1e200, 1.0]}, "input_rate_weights"),
+        ({"input_rate_limits": [1e-300, 1.0]}, "input_rate_limits"),
+        ({"robot_radius": 1e300}, "robot_radius = 1e.300: must be a number from 0 to 100"),
+        ({"obstacle_clearance": 1e300}, "obstacle_clearance = 1e.300"),
+        ({"max_iterations": 10**9}, "max_iterations = 1000000000"),
+        ({"fallback_ticks": 10**9}, "fallback_ticks = 1000000000"),
     ],
 )
 def test_a_bad_value_is_refused_in_words(given, said):
     with pytest.raises(ParameterError, match=said):
         made(**given)
+
+
+@pytest.mark.parametrize(("dt", "ticks"), [(0.01, 19), (0.05, 3), (0.066, 2), (0.08, 1), (0.1, 1)])
+def test_a_tail_ends_so_that_a_stop_begins_within_a_fifth_of_a_second(dt, ticks):
+    assert made(dt=dt, fallback_ticks=100).fallback.tail_ticks == ticks
 
 
 def test_what_may_change_while_it_drives():

@@ -9,11 +9,14 @@ import pytest
 import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool
+from visualization_msgs.msg import Marker, MarkerArray
 
 from ebm_mpc_ros.control import planar_outputs
 from ebm_mpc_ros.nodes.policy import PolicyNode
+from ebm_mpc_ros.ros.diagnosis import Level
 from ebm_mpc_ros.ros.messages import to_path, to_time, yaw_quaternion
 from ebm_mpc_ros.ros.plan_message import from_plan
 
@@ -47,8 +50,11 @@ class Bench(PolicyNode):
             [rclpy.Parameter(name, value=value) for name, value in parameters.items()]
         )
 
-    def listen(self, kind, topic, callback, qos):
+    def listen(self, kind, topic, callback, qos, *, always=False):
         self.callbacks[topic] = callback
+
+    def listen_raw(self, kind, topic, callback, qos):
+        self.callbacks[topic] = lambda message: callback(serialize_message(message))
 
     def advertise(self, kind, topic, qos):
         return self.outputs[topic]
@@ -228,6 +234,19 @@ class TestChanges:
         assert node.outputs["cmd_vel"][-1].twist.linear.x < 0.0
 
 
+def test_a_bad_marker_is_told_for_ten_seconds(bench):
+    node = bench()
+    node.run()
+    marker = Marker(type=Marker.CUBE)
+    marker.header.frame_id = "odom"
+    node.callbacks["obstacles"](MarkerArray(markers=[marker]))
+    node.step()
+    assert node.condition() == (Level.WARN, "planning; ignored: not a cylinder")
+    node.time += 11 * 10**9
+    node.step()
+    assert node.condition().level is Level.OK
+
+
 def test_enabling_says_what_holds_the_robot_back(bench):
     node = bench(enabled=False)
     node.run()
@@ -235,3 +254,14 @@ def test_enabling_says_what_holds_the_robot_back(bench):
     answer = node.served["~/enable"](SetBool.Request(data=True), SetBool.Response())
     assert answer.success
     assert answer.message == ("enabled; the robot is held back: estimate is more than 0.1 s old")
+
+
+def test_a_rolling_robot_without_a_plan_is_slowed_down(bench):
+    node = bench()
+    node.run()
+    node.state[3] = 2.0
+    node.time += round(PERIOD * 1e9)
+    node.estimated()
+    node.estimated()
+    node.timers_of["_drive"]()
+    assert node._driver.command[0] == pytest.approx(1.95)

@@ -10,7 +10,8 @@ from std_msgs.msg import Header
 
 from ebm_mpc_ros.control import FollowerSettings, planar_outputs
 from ebm_mpc_ros.models import load_model
-from ebm_mpc_ros.ros.messages import to_path, to_time
+from ebm_mpc_ros.ros import reference_input
+from ebm_mpc_ros.ros.messages import to_path, to_time, yaw_quaternion
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
 
 AT_ORIGIN = np.zeros(5)
@@ -33,6 +34,15 @@ def timed(node, poses, start, step):
         stamp = to_time(node.now + round((start + k * step) * SECOND))
         pose.header = Header(frame_id="odom", stamp=stamp)
     return path
+
+
+def pose(x, y=0.0, yaw=0.0):
+    """Return a goal in odom."""
+    goal = PoseStamped()
+    goal.header.frame_id = "odom"
+    goal.pose.position.x, goal.pose.position.y = x, y
+    goal.pose.orientation = yaw_quaternion(yaw)
+    return goal
 
 
 def line(count=11, yaw=0.0, step=0.1):
@@ -66,7 +76,7 @@ class TestReferences:
     @pytest.mark.parametrize(
         "points",
         [
-            [(0.0, 0.0, 0.0)],
+            [(math.nan, 0.0, 0.0)],
             [(0.0, 0.0, 0.0), (math.nan, 0.0, 0.0)],
             [(0.0, 0.0, 0.0), (1e308, 0.0, 0.0)],
         ],
@@ -179,29 +189,199 @@ class TestReferences:
         assert rows[10, 4] / rows[10, 3] == pytest.approx(0.5, rel=0.05)
 
 
+class TestTheSamePlanAgain:
+    def follow(self, node, transforms=None):
+        return ReferenceInput(node, MODEL, SETTINGS, transforms or NoTransforms(), "odom")
+
+    def arrive(self, reference):
+        reference.reference(np.array([1.0, 0.0, 0.0, 0.0, 0.0]), 0.1, 5)
+        assert reference.finished
+
+    @pytest.mark.parametrize("stamp", [0, SECOND])
+    def test_after_arrival_it_does_not_start_anew(self, node, stamp):
+        reference = self.follow(node)
+        node.callbacks["plan"](to_path(stamp, "odom", line()))
+        self.arrive(reference)
+        node.callbacks["plan"](to_path(stamp, "odom", line()))
+        reference.reference(AT_ORIGIN, 0.1, 5)
+        assert reference.finished
+
+    @pytest.mark.parametrize("stamp", [0, SECOND])
+    def test_after_a_goal_it_is_a_new_one(self, node, stamp):
+        reference = self.follow(node)
+        node.callbacks["plan"](to_path(stamp, "odom", line()))
+        node.callbacks["goal_pose"](pose(0.0, 5.0))
+        reference.reference(AT_ORIGIN, 0.1, 5)
+        node.callbacks["plan"](to_path(stamp, "odom", line()))
+        np.testing.assert_allclose(reference.reference(AT_ORIGIN, 0.1, 20)[:, 1], 0.0, atol=1e-9)
+
+    @pytest.mark.parametrize("stamp", [0, SECOND])
+    def test_after_a_refusal_it_is_tried_again(self, node, stamp):
+        class Late(Shifted):
+            known = False
+
+            def lookup(self, target, source):
+                return (Shifted if self.known else NoTransforms)().lookup(target, source)
+
+        transforms = Late()
+        reference = self.follow(node, transforms)
+        node.callbacks["plan"](to_path(stamp, "map", line()))
+        assert "refused" in reference.fault()
+        transforms.known = True
+        node.callbacks["plan"](to_path(stamp, "map", line()))
+        assert reference.fault() == reference.refusal == ""
+
+    @pytest.mark.parametrize("stamp", [0, SECOND])
+    def test_what_two_subscriptions_hear_counts_once(self, node, stamp):
+        reference = self.follow(node)
+        latched, volatile = node.listeners["plan"]
+        first, second = to_path(stamp, "odom", line()), to_path(stamp, "map", line())
+        latched(first)
+        node.callbacks["goal_pose"](pose(0.0, 5.0))
+        volatile(first)
+        assert abs(reference.reference(AT_ORIGIN, 0.1, 80)[-1, 1]) > 1.0
+        volatile(second)
+        latched(second)
+        assert reference.dropped.total() == 1
+
+    def test_it_is_not_read_again_while_it_is_followed(self, node, monkeypatch):
+        reference = self.follow(node)
+        node.callbacks["plan"](to_path(SECOND, "odom", line()))
+        monkeypatch.setattr(reference_input, "from_path", None)
+        node.callbacks["plan"](to_path(SECOND, "odom", line()))
+        assert reference.fault() == reference.refusal == ""
+
+    def test_one_of_the_same_length_and_ends_is_another(self, node):
+        reference = self.follow(node)
+        bent = line()
+        bent[3] = (0.3, 1.0, 0.0)
+        node.callbacks["plan"](to_path(0, "odom", line()))
+        reference.reference(AT_ORIGIN, 0.1, 20)
+        node.callbacks["plan"](to_path(0, "odom", bent))
+        assert np.max(reference.reference(AT_ORIGIN, 0.1, 40)[:, 1]) > 0.1
+
+    def test_plan_is_heard_while_the_node_is_not_active_and_a_goal_is_not(self, node):
+        self.follow(node)
+        assert node.always == {"plan"}
+
+
+class TestOnePose:
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_a_plan_of_one_pose_is_a_goal(self, node, count):
+        reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
+        node.callbacks["plan"](to_path(0, "odom", [(3.0, 0.0, 0.0)] * count))
+        rows = reference.reference(AT_ORIGIN, 0.1, 80)
+        np.testing.assert_allclose(rows[-1, :3], [3.0, 0.0, 0.0], atol=0.02)
+
+    def test_sent_again_it_goes_on(self, node):
+        reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
+        node.callbacks["plan"](to_path(0, "odom", [(3.0, 0.0, 0.0)]))
+        reference.reference(AT_ORIGIN, 0.1, 5)
+        node.callbacks["plan"](to_path(0, "odom", [(3.0, 0.0, 0.0)]))
+        rows = reference.reference(np.array([1.0, 0.3, 0.0, 0.5, 0.0]), 0.1, 5)
+        assert rows[0, 1] == pytest.approx(0.0, abs=1e-9)
+
+    def test_it_takes_the_place_of_the_plan_before(self, node):
+        reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
+        node.callbacks["plan"](to_path(0, "odom", line()))
+        node.callbacks["plan"](to_path(0, "odom", [(0.0, 4.0, 0.0)]))
+        assert reference.reference(AT_ORIGIN, 0.1, 90)[-1, 1] == pytest.approx(4.0, abs=0.05)
+
+
+class TestTheEnd:
+    def follow(self, node, robot):
+        reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
+        node.callbacks["plan"](to_path(0, "odom", line(21)))
+        reference.reference(np.array(robot), 0.1, 5)
+        return reference
+
+    @pytest.mark.parametrize(
+        ("robot", "off"),
+        [
+            ([2.5, 3.0, 0.0, 0.0, 0.0], "3.04 m"),
+            ([12.0, 0.0, 0.0, 0.0, 0.0], "10.00 m"),
+            ([2.0, -8.0, 1.0, 0.0, 0.0], "8.00 m"),
+        ],
+    )
+    def test_a_robot_that_stands_off_it_has_not_arrived_and_that_is_said(self, node, robot, off):
+        reference = self.follow(node, robot)
+        for _ in range(25):
+            assert not reference.ended
+            node.pass_time(0.08)
+            reference.reference(np.array(robot), 0.1, 5)
+        assert reference.ended == f"passed the end: {off} off, and no nearer for 2 s"
+        assert not reference.finished
+
+    def test_it_drives_on_for_as_long_as_it_moves(self, node):
+        reference = self.follow(node, [3.0, 0.0, 0.0, 0.0, 0.0])
+        for k in range(90):
+            node.pass_time(0.1)
+            reference.reference(np.array([3.0 - 0.01 * k, 0.0, 0.0, -0.1, 0.0]), 0.1, 5)
+            assert not reference.ended
+        reference.reference(np.array([2.08, 0.0, 0.0, 0.0, 0.0]), 0.1, 5)
+        assert reference.ended == "arrived"
+
+    def test_time_in_which_nobody_asks_does_not_count(self, node):
+        reference = self.follow(node, [3.0, 0.0, 0.0, 0.0, 0.0])
+        node.pass_time(60.0)
+        reference.reference(np.array([3.0, 0.0, 0.0, 0.0, 0.0]), 0.1, 5)
+        assert not reference.ended
+
+    def test_once_arrived_it_stays_so(self, node):
+        reference = self.follow(node, [2.0, 0.02, 0.0, 0.0, 0.0])
+        assert reference.ended == "arrived"
+        reference.reference(np.array([1.0, 0.5, 0.0, 0.0, 0.0]), 0.1, 5)
+        assert reference.ended == "arrived"
+
+    def test_a_plan_with_times_ends_where_it_ends_too(self, node):
+        reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
+        node.callbacks["plan"](timed(node, line(21), 0.0, 0.1))
+        robot = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+        for _ in range(40):
+            assert not reference.ended
+            node.pass_time(0.1)
+            reference.reference(robot, 0.1, 5)
+        assert reference.ended.startswith("passed the end: 1.00 m off")
+
+
 class TestSettings:
     def test_new_ones_go_on_from_where_the_robot_is(self, node):
         reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
         node.callbacks["plan"](to_path(0, "odom", line(100)))
         state = np.array([3.0, 0.0, 0.0, 0.5, 0.0])
         reference.reference(state, 0.1, 5)
-        reference.use(FollowerSettings(cruise_speed=0.5))
+        reference.change(FollowerSettings(cruise_speed=0.5))()
         rows = reference.reference(state, 0.1, 20)
         assert rows[0, 0] == pytest.approx(3.0)
         np.testing.assert_allclose(rows[:, 3], 0.5)
 
     def test_new_ones_count_for_the_next_plan_too(self, node):
         reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
-        reference.use(FollowerSettings(cruise_speed=0.5))
+        reference.change(FollowerSettings(cruise_speed=0.5))()
         node.callbacks["plan"](to_path(0, "odom", line(100)))
         rows = reference.reference(AT_ORIGIN, 0.1, 40)
         assert np.max(rows[:, 3]) == pytest.approx(0.5)
+
+    def test_those_that_forbid_what_has_been_driven_are_taken(self, node):
+        reference = ReferenceInput(node, MODEL, BOTH_WAYS, NoTransforms(), "odom")
+        node.callbacks["plan"](to_path(0, "odom", [(-x, y, 0.01) for x, y, _ in line()]))
+        reference.reference(np.array([-1.0, 0.0, 0.0, 0.0, 0.0]), 0.1, 5)
+        reference.change(SETTINGS)()
+        assert reference.finished
+        node.callbacks["plan"](to_path(1, "odom", [(-x, y, 0.01) for x, y, _ in line()]))
+        assert "backwards" in reference.refusal
+
+    def test_those_that_are_only_prepared_change_nothing(self, node):
+        reference = ReferenceInput(node, MODEL, SETTINGS, NoTransforms(), "odom")
+        node.callbacks["plan"](to_path(0, "odom", line(100)))
+        reference.change(FollowerSettings(cruise_speed=0.5))
+        assert np.max(reference.reference(AT_ORIGIN, 0.1, 40)[:, 3]) == pytest.approx(1.0)
 
     def test_those_that_forbid_what_is_being_driven_change_nothing(self, node):
         reference = ReferenceInput(node, MODEL, BOTH_WAYS, NoTransforms(), "odom")
         node.callbacks["plan"](to_path(0, "odom", [(-x, y, 0.01) for x, y, _ in line()]))
         with pytest.raises(ValueError, match="backwards"):
-            reference.use(SETTINGS)
+            reference.change(SETTINGS)
         assert np.min(reference.reference(AT_ORIGIN, 0.1, 20)[:, 3]) < -0.2
 
 
@@ -267,6 +447,12 @@ class TestStamps:
         np.testing.assert_allclose(rows[:, 3], 0.25)
         node.pass_time(2.0)
         np.testing.assert_allclose(reference.reference(AT_ORIGIN, 0.4, 5)[0, 0], 0.5, atol=1e-6)
+
+    def test_it_is_followed_where_it_will_be_when_the_input_acts(self, node):
+        reference = self.follow(node)
+        node.callbacks["plan"](timed(node, line(21), 0.0, 0.4))
+        rows = reference.reference(AT_ORIGIN, 0.4, 5, ahead=0.8)
+        assert rows[0, 0] == pytest.approx(0.2)
 
     def test_it_starts_when_its_first_stamp_comes(self, node):
         reference = self.follow(node)

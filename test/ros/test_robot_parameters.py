@@ -139,6 +139,38 @@ class TestWeights:
             weights(values(state_weights=[1.0, 2.0]), "state_weights", ("x", "y", "yaw"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_speed", 1e300),
+        ("max_speed", 1e-300),
+        ("min_speed", -1e300),
+        ("max_sideways_speed", 101.0),
+        ("max_yaw_rate", 1e300),
+        ("max_yaw_rate", 1e-300),
+        ("max_steering_angle", 1e-300),
+        ("max_acceleration", 1e-300),
+        ("max_deceleration", 1e300),
+        ("max_yaw_acceleration", 1e300),
+        ("max_lateral_acceleration", 1e-300),
+        ("cruise_speed", 1e-300),
+        ("wheelbase", 1e-300),
+        ("wheelbase", 1e300),
+        ("laps", 10**10),
+        ("state_weights", [1e200] * 5),
+        ("terminal_weights", [1e200] * 5),
+        ("input_weights", [1e-300, 1.0]),
+    ],
+)
+def test_what_can_never_work_is_refused_in_words(name, value):
+    with pytest.raises(ParameterError, match=rf"parameter {name} = .* must be .* from .* to "):
+        values(**{name: value})
+
+
+def test_a_car_is_limited_in_its_turn_rate_too():
+    assert command_limits(*robot(model="ackermann", max_yaw_rate=1.1)).turn_rate == 1.1
+
+
 def test_limits_weights_and_speeds_are_live_and_nothing_else():
     live = {row.name for row in ROBOT_PARAMETERS if row.live}
     limits = {row.name for row in ROBOT_PARAMETERS if row.name.startswith(("max_", "min_"))}

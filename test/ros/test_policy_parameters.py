@@ -1,0 +1,37 @@
+"""policy_node's parameters: what can never work is refused in words."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from ebm_mpc_ros.ros.parameters import ParameterError, read
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dt", 1e-10),
+        ("dt", 10.0),
+        ("command_period", 1e-10),
+        ("frequency", 1e-300),
+        ("horizon", 10**9),
+        ("chains", 10**9),
+        ("steps", 10**9),
+        ("temperature", 1e300),
+        ("switch_margin", 1e300),
+        ("robot_radius", 1e300),
+        ("obstacle_margin", 1e300),
+        ("obstacle_weight", 1e300),
+        ("time_limit", 1e300),
+        ("samples_shown", 10**9),
+    ],
+)
+def test_what_can_never_work_is_refused(name, value):
+    with pytest.raises(ParameterError, match=rf"parameter {name} = .* must be .* from .* to "):
+        read(POLICY_PARAMETERS, {name: value})
+
+
+def test_the_defaults_are_allowed():
+    for row in POLICY_PARAMETERS:
+        assert row.check(row.default) == row.default
