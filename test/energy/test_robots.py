@@ -19,7 +19,7 @@ ROBOTS = pytest.mark.parametrize("name", ["diff_drive", "ackermann", "omni"])
 
 
 def values(name, **given):
-    return read(POLICY_PARAMETERS, {"model": name, "chains": 32, "time_limit": 1e6, **given})[0]
+    return read(POLICY_PARAMETERS, {"model": name, "chains": 32, "time_limit": 10.0, **given})[0]
 
 
 def straight(model, x):
