@@ -76,7 +76,7 @@ class HorizonQP:
         self._limits = np.array(layout.bounds(problem))
         self._bounds = np.zeros_like(self._limits)
         self.lower, self.upper = self._bounds
-        self._first_lower, self._first_upper = self._bounds[:, :n]
+        self._first_bounds = self._bounds[:, :n]
         self._stretch = _STRETCH * float(scaling.stage.max()) ** 2
         self.crossing = 0.0
         self._arrange()
@@ -256,7 +256,7 @@ class HorizonQP:
         """Set dx₀ (n,) and return its length in scaled coordinates."""
         first = np.dot(self._A_0, deviation)
         first -= self._first_values
-        self._first_lower[:] = self._first_upper[:] = first
+        self._first_bounds[:] = first
         return math.hypot(*map(operator.mul, deviation.tolist(), self._stage))
 
     def step(self, primal: Vector) -> tuple[Vector, Vector]:

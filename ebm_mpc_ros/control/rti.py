@@ -6,7 +6,6 @@ control" (2005): one QP a tick, prepared before the state arrives.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -328,7 +327,7 @@ def _fault(name: str, array: Vector, shape: tuple[int, ...]) -> str:
     if array.shape != shape:
         return f"the {name} has shape {array.shape}, not {shape}"
     # A comparison with NaN is false.
-    if math.hypot(*array.ravel().tolist()) < FARTHEST:
+    if np.vdot(array, array) < FARTHEST * FARTHEST:
         return ""
     if np.isfinite(array).all():
         return f"the {name} is absurdly far from the origin"
