@@ -38,7 +38,9 @@ _LEARNING = 0.1
 _TOUCH = 0.01
 # A robot is blocked where its plan comes this near (m) to what it keeps clear of, and leads it
 # less than this share of the way that it is wanted to go, if that is longer than this (m).
-_NEAR, _STANDING, _FAR = 0.1, 0.1, 0.2
+_NEAR, _STANDING, _FAR = 0.1, 0.25, 0.2
+# It is blocked too where it has come no farther than this (m) in this time (s).
+_MOVED, _PATIENCE = 0.05, 2.0
 # s after which a plan is no longer started from.
 _STALE = 0.5
 # A way around an obstacle begins within so many times the distance to its centre to keep.
@@ -111,6 +113,7 @@ class Controller:
         self._sent_at: int | None = None
         self._lead = 0.0
         self._rests = 0
+        self._stood, self._stands_at = 0, np.full(2, np.inf)
         names = problem.model.state_names
         self._place = [names.index("x"), names.index("y")] if problem.half_planes else []
 
@@ -149,6 +152,7 @@ class Controller:
         There is no tail after it, and after half a second no plan to go on from.
         """
         self._fallback.forget()
+        self._stood = 0
         self._rests += 1
         if self._rests * self._settings.problem.dt >= _STALE:
             self._iteration.reset()
@@ -205,6 +209,7 @@ class Controller:
         plan = self._iteration.forecast() if len(discs) else None
         planes = None
         if len(discs):
+            self._see_whether_it_moves(state, periods)
             if guess is None:
                 reference = self._led_around(state, reference, discs, plan)
                 guess = reference[:, self._place]
@@ -244,11 +249,20 @@ class Controller:
         if gaps is None or gaps.min() > self._settings.obstacle_clearance + _NEAR:
             return ""
         places = solution.states[:, self._place]
-        wanted = float(np.hypot(*(reference[-1, self._place] - places[0])))
-        planned = float(np.hypot(*(places[-1] - places[0])))
-        if wanted > _FAR and planned < _STANDING * wanted:
+        way = reference[-1, self._place] - places[0]
+        wanted = float(np.hypot(*way))
+        little = np.dot(places[-1] - places[0], way) < _STANDING * wanted * wanted
+        stands = self._stood * self._settings.problem.dt > _PATIENCE
+        if wanted > _FAR and (little or stands):
             return "an obstacle blocks the way: no plan leads past it"
         return ""
+
+    def _see_whether_it_moves(self, state: Vector, periods: int) -> None:
+        """Count the periods for which the robot has been where it is."""
+        here = state[self._place]
+        self._stood += periods
+        if not math.dist(here, self._stands_at) < _MOVED:
+            self._stood, self._stands_at = 0, here
 
     def _within_reach(self, state: Vector, reference: Vector, discs: Vector) -> Vector:
         """Return the discs that the horizon or a way around them can come near to."""

@@ -135,6 +135,18 @@ class TestObstacles:
         assert abs(loop.command[0]) < 0.1
         assert "blocks the way" in loop.decisions[-1].reason
 
+    def test_a_robot_that_sways_in_front_of_a_pair_says_why(self):
+        loop = on_the_straight("omni", discs=[[2.82, -0.08, 0.59], [2.74, 0.25, 0.56]], end=12.0)
+        loop.run(200)
+        assert np.ptp(loop.places[-200:, 0]) < 0.05
+        assert all("blocks the way" in decision.reason for decision in loop.decisions[-40:])
+
+    def test_a_robot_that_stands_before_a_plan_that_it_never_drives_says_why(self):
+        loop = on_the_straight("omni", discs=[[4.45, -0.45, 0.44], [4.9, 0.17, 0.36]], end=12.0)
+        loop.run(300)
+        assert np.ptp(loop.places[-200:, 0]) < 0.05
+        assert all("blocks the way" in decision.reason for decision in loop.decisions[-40:])
+
     def test_a_gap_that_is_too_narrow_blocks_the_way(self):
         loop = on_the_straight(discs=[[2.5, 0.45, 0.3], [2.5, -0.45, 0.3]]).run(150)
         assert loop.clearance() > 0.0
