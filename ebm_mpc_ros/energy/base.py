@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +13,43 @@ class Energy(Protocol):
 
     def energy_and_score(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return E (K,) and the score s = -∇E (K, d) at the points `x` (K, d)."""
+
+
+@runtime_checkable
+class HasScore(Energy, Protocol):
+    """An energy whose score alone costs less than both."""
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return the score (K, d) at `x` (K, d)."""
+
+
+@runtime_checkable
+class HasLaplacian(Energy, Protocol):
+    """An energy that knows the trace of its Hessian."""
+
+    def laplacian(self, x: Tensor) -> Tensor:
+        """Return ΔE (K,) at `x` (K, d)."""
+
+
+class ConditionalEnergy(Protocol):
+    """An energy E(y; c, σ) of d variables given C conditions and, where trained so, a noise level.
+
+    Attributes:
+        variables: d.
+        conditions: C.
+    """
+
+    variables: int
+    conditions: int
+
+    def at(self, c: Tensor, sigma: float | Tensor | None = None) -> Energy:
+        """Return the energy of y for one condition (C,) or one a point (K, C), without autograd."""
+
+    def energy(self, y: Tensor, c: Tensor, sigma: Tensor | None = None) -> Tensor:
+        """Return E (B,) of a batch y (B, d), c (B, C), σ (B,), differentiable."""
+
+    def score(self, y: Tensor, c: Tensor, sigma: Tensor | None = None) -> Tensor:
+        """Return -∂E/∂y (B, d) of a batch, differentiable."""
 
 
 class LinearChange:

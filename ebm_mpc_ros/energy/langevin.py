@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
+from ebm_mpc_ros.energy.base import HasScore
+from ebm_mpc_ros.energy.effective import effective_sample_size
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ebm_mpc_ros.energy.base import Energy
+    from ebm_mpc_ros.energy.bounds import Bounds
 
 OPTIMAL_ACCEPTANCE = 0.574
 """Of MALA in many dimensions: Roberts and Rosenthal, JRSS B 60 (1998)."""
@@ -31,6 +35,7 @@ class Chains:
         acceptance: Mean acceptance of the counted steps; NaN where there were none.
         step_size: The step size of the counted steps.
         steps: Counted steps done: fewer than asked for where `stop` ended the run.
+        trace: Energies after each counted step (S, K), none where they were not kept.
     """
 
     x: Tensor
@@ -39,6 +44,12 @@ class Chains:
     acceptance: float
     step_size: float
     steps: int
+    trace: Tensor
+
+    @property
+    def effective_sample_size(self) -> float:
+        """What the trace's draws are worth in independent ones, NaN where there is no trace."""
+        return effective_sample_size(self.trace)
 
 
 def never() -> bool:
@@ -54,6 +65,9 @@ def ula(
     step_size: float,
     steps: int,
     generator: Generator,
+    bounds: Bounds | None = None,
+    temperature: float = 1.0,
+    trace: bool = False,
     stop: Callable[[], bool] = never,
 ) -> Chains:
     """Run the unadjusted Langevin algorithm x ← x + (ε/2) s(x) + √ε z from `x` (K, d).
@@ -61,26 +75,46 @@ def ula(
     It samples the density only as ε → 0: of N(0, 1/λ) the variance is 1 / (λ (1 - ελ/4)).
 
     Args:
-        energy: The energy to sample.
+        energy: The energy to sample; its `score` alone is used where it has one.
         x: Where the chains start, (K, d).
         step_size: ε.
         steps: How many steps.
         generator: The source of the noise, on the device of `x`.
+        bounds: A box at whose sides the chains are reflected.
+        temperature: T of √(T ε) z: 1 samples, 0 descends without noise.
+        trace: Whether to keep the energies of all steps.
         stop: Asked before each step; the chains are returned as they stand once it says so.
 
     Raises:
-        ValueError: `step_size` is not positive or `steps` is negative.
+        ValueError: `step_size` is not positive, or `steps` or `temperature` is negative.
     """
     _check(step_size, steps, 0)
-    value, score = energy.energy_and_score(x)
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}, allowed are numbers from 0 up")
+    root, drift = math.sqrt(temperature * step_size), step_size / 2
+    lean = energy if isinstance(energy, HasScore) and not trace else None
+    energies = x.new_empty(steps if trace else 0, len(x))
     done = 0
-    for _ in range(steps):
-        if stop():
+    while True:
+        last = done == steps or stop()
+        if lean is not None and not last:
+            score = lean.score(x)
+        else:
+            value, score = energy.energy_and_score(x)
+        if trace and done:
+            energies[done - 1] = value
+        if last:
             break
-        x = _noise(x, generator).mul_(math.sqrt(step_size)).add_(x).add_(score, alpha=step_size / 2)
-        value, score = energy.energy_and_score(x)
+        if root:
+            noise = torch.empty_like(x).normal_(0.0, root, generator=generator)
+            x = noise.add_(x).add_(score, alpha=drift)
+        else:
+            x = torch.add(x, score, alpha=drift)
+        if bounds is not None:
+            x = bounds.reflect(x)
         done += 1
-    return Chains(x, value, score, 1.0 if done else math.nan, step_size, done)
+    acceptance = 1.0 if done else math.nan
+    return Chains(x, value, score, acceptance, step_size, done, energies[:done])
 
 
 @torch.no_grad()
@@ -92,6 +126,8 @@ def mala(
     steps: int,
     generator: Generator,
     adapt: int = 0,
+    bounds: Bounds | None = None,
+    trace: bool = False,
     stop: Callable[[], bool] = never,
 ) -> Chains:
     """Run the Metropolis-adjusted Langevin algorithm from `x` (K, d).
@@ -108,6 +144,8 @@ def mala(
         generator: The source of the noise, on the device of `x`.
         adapt: Steps before the counted ones, in which ε is led to an acceptance of 0.574 by
             stochastic approximation of log ε; then it stays.
+        bounds: A box to start in, beyond which every proposal is rejected, which is exact.
+        trace: Whether to keep the energies of all counted steps.
         stop: Asked before each step; the chains are returned as they stand once it says so.
 
     Raises:
@@ -116,6 +154,7 @@ def mala(
     _check(step_size, steps, adapt)
     value, score = energy.energy_and_score(x)
     accepted = torch.zeros((), dtype=x.dtype, device=x.device)
+    energies = x.new_empty(steps if trace else 0, len(x))
     done = 0
     for i in range(-adapt, steps):
         if stop():
@@ -128,7 +167,10 @@ def mala(
         back = torch.add(score, new_score).mul_(root / 2).add_(noise)
         forth = noise.square_().sum(-1)
         log_ratio = value - new_value + 0.5 * (forth - back.square_().sum(-1))
-        log_ratio.masked_fill_(~new_value.isfinite(), -math.inf)
+        allowed = new_value.isfinite()
+        if bounds is not None:
+            allowed &= bounds.inside(proposal)
+        log_ratio.masked_fill_(~allowed, -math.inf)
         accept = _uniform(value, generator).log_() < log_ratio  # a NaN compares as false
         x = torch.where(accept[:, None], proposal, x)
         score = torch.where(accept[:, None], new_score, score)
@@ -139,9 +181,11 @@ def mala(
             step_size *= math.exp(gain * (probability - OPTIMAL_ACCEPTANCE))
         else:
             accepted += accept.sum()
+            if trace:
+                energies[done] = value
             done += 1
     acceptance = float(accepted) / (done * x.shape[0]) if done else math.nan
-    return Chains(x, value, score, acceptance, step_size, done)
+    return Chains(x, value, score, acceptance, step_size, done, energies[:done])
 
 
 def _noise(x: Tensor, generator: Generator) -> Tensor:

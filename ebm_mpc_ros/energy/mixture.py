@@ -35,9 +35,24 @@ class GaussianMixture:
 
     def energy_and_score(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return E (K,) and the score (K, d) at `x` (K, d)."""
+        energy, responsibility, pull = self._parts(x)
+        return energy, _mean(responsibility, pull)
+
+    def laplacian(self, x: Tensor) -> Tensor:
+        """Return ΔE = Σ wᵢ(x) (tr Σᵢ⁻¹ - ‖Σᵢ⁻¹(μᵢ - x)‖²) + ‖s‖² (K,) at `x` (K, d)."""
+        _, responsibility, pull = self._parts(x)
+        traces = self._precisions.diagonal(dim1=1, dim2=2).sum(-1)
+        own = torch.sum(responsibility * (traces - pull.square().sum(-1)), dim=-1)
+        return own + _mean(responsibility, pull).square().sum(-1)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return E (K,), the weights wᵢ(x) (K, C) and Σᵢ⁻¹(μᵢ - x) (K, C, d)."""
         offset = self._means - x[:, None, :]
         pull = torch.einsum("kci,cij->kcj", offset, self._precisions)
         log_parts = self._log_scale - 0.5 * (offset * pull).sum(-1)
         energy = -torch.logsumexp(log_parts, dim=-1)
-        responsibility = torch.exp(log_parts + energy[:, None])
-        return energy, (responsibility[:, :, None] * pull).sum(1)
+        return energy, torch.exp(log_parts + energy[:, None]), pull
+
+
+def _mean(responsibility: Tensor, pull: Tensor) -> Tensor:
+    return (responsibility[:, :, None] * pull).sum(1)

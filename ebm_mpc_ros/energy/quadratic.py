@@ -30,3 +30,7 @@ class Quadratic:
         offset = x - self._mean
         score = -(offset @ self._precision)
         return -0.5 * (offset * score).sum(-1), score
+
+    def laplacian(self, x: Tensor) -> Tensor:
+        """Return ΔE = trace(precision) (K,) at `x` (K, d)."""
+        return self._precision.trace().expand(len(x))

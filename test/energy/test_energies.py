@@ -41,6 +41,16 @@ def test_the_score_is_minus_the_gradient_of_the_energy(energy):
     torch.testing.assert_close(score, -gradient, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("energy", [quadratic(), mixture()])
+def test_the_laplacian_is_the_trace_of_the_hessian(energy):
+    def alone(x):
+        return energy.energy_and_score(x[None])[0][0]
+
+    hessian = torch.func.vmap(torch.func.hessian(alone))(points())
+    expected = hessian.diagonal(dim1=1, dim2=2).sum(-1)
+    torch.testing.assert_close(energy.laplacian(points()), expected, rtol=1e-9, atol=1e-9)
+
+
 def test_a_quadratic_energy_has_its_half():
     energy = Quadratic(torch.zeros(2), torch.diag(torch.tensor([2.0, 4.0])))
     value, _ = energy.energy_and_score(torch.tensor([[1.0, 1.0]]))

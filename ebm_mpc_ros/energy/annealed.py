@@ -1,0 +1,127 @@
+"""Langevin sampling down a sequence of noise levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ebm_mpc_ros.energy.langevin import Chains, mala, never, ula
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor
+
+    from ebm_mpc_ros.energy.base import ConditionalEnergy, Energy
+    from ebm_mpc_ros.energy.bounds import Bounds
+
+
+@dataclass(frozen=True)
+class Level:
+    """An energy and the step size ε it is sampled with."""
+
+    energy: Energy
+    step_size: float
+
+
+def geometric(largest: float, smallest: float, count: int) -> tuple[float, ...]:
+    """Return `count` noise levels in a geometric sequence, the largest first.
+
+    Raises:
+        ValueError: The levels are not positive and in order, or `count` is below 2.
+    """
+    if not 0 < smallest < largest:
+        raise ValueError(f"smallest is {smallest}, allowed is above 0 and below {largest}")
+    if count < 2:
+        raise ValueError(f"count is {count}, allowed is 2 or more")
+    ratio = smallest / largest
+    return tuple(largest * ratio ** (i / (count - 1)) for i in range(count))
+
+
+def noise_levels(
+    energy: ConditionalEnergy, c: Tensor, sigmas: Sequence[float], ratio: float
+) -> list[Level]:
+    """Return a level for each σ with ε = ratio · σ² (Song and Ermon, NeurIPS 2019).
+
+    Args:
+        energy: E(y; c, σ).
+        c: The condition (C,) or conditions (K, C).
+        sigmas: Noise levels in the order they are visited.
+        ratio: ε/σ²: below 4, since the curvature of data under noise is at most 1/σ².
+    """
+    return [Level(energy.at(c, sigma), ratio * sigma * sigma) for sigma in sigmas]
+
+
+@torch.no_grad()
+def anneal(
+    levels: Sequence[Level],
+    x: Tensor,
+    *,
+    steps: int,
+    generator: Generator,
+    bounds: Bounds | None = None,
+    corrected: bool = False,
+    adapt: int = 0,
+    temperature: float = 1.0,
+    trace: bool = False,
+    stop: Callable[[], bool] = never,
+) -> Chains:
+    """Run each level in turn from where the last one left the chains `x` (K, d).
+
+    Args:
+        levels: Energies and step sizes, the smoothest first.
+        x: Where the chains start, (K, d).
+        steps: Counted steps a level.
+        generator: The source of the noise, on the device of `x`.
+        bounds: The box to stay in.
+        corrected: Whether by `mala` in place of `ula`.
+        adapt: Adapting steps a level, of `mala`.
+        temperature: Of the noise, of `ula`: 0 descends without any.
+        trace: Whether to keep the energies of the last level reached.
+        stop: Asked before each step; no further step is made once it says so.
+
+    Returns:
+        The chains; energy and score are those of the last level even where `stop` came before it,
+        so that chains compare; acceptance, step size and trace are those of the last level
+        reached; steps are of all levels.
+
+    Raises:
+        ValueError: There is no level, or a setting is out of its range.
+    """
+    if not levels:
+        raise ValueError("levels are none, allowed is 1 or more")
+    total = 0
+    for level in levels:
+        if corrected:
+            chains = mala(
+                level.energy,
+                x,
+                step_size=level.step_size,
+                steps=steps,
+                generator=generator,
+                adapt=adapt,
+                bounds=bounds,
+                trace=trace,
+                stop=stop,
+            )
+        else:
+            chains = ula(
+                level.energy,
+                x,
+                step_size=level.step_size,
+                steps=steps,
+                generator=generator,
+                bounds=bounds,
+                temperature=temperature,
+                trace=trace,
+                stop=stop,
+            )
+        x, total = chains.x, total + chains.steps
+        if chains.steps < steps:
+            break
+    if level is not levels[-1]:
+        value, score = levels[-1].energy.energy_and_score(x)
+        chains = replace(chains, energy=value, score=score)
+    return replace(chains, steps=total)
