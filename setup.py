@@ -21,6 +21,7 @@ setup(
         (str(SHARE / "launch"), files("launch/*.launch.py")),
         (str(SHARE / "config"), files("config/*.yaml")),
         (str(SHARE / "worlds"), files("worlds/*.*")),
+        (str(SHARE / "checkpoints"), files("checkpoints/*.safetensors")),
     ],
     python_requires=">=3.11",
     install_requires=[
@@ -32,6 +33,7 @@ setup(
         "PyYAML>=6.0",
         "rich>=13.0",
         "rosbags>=0.10.5",
+        "safetensors>=0.4",
         "scipy>=1.11",
         "torch>=2.4",
     ],

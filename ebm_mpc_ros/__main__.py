@@ -11,7 +11,9 @@ from ebm_mpc_ros.errors import UserError
 
 _TOOLS = {
     "demo": "drive the simulated robot around a course with all nodes, and measure it",
+    "demonstrate": "record our controller driving the simulated robot, to learn from",
     "replay": "run a bag through the estimator, offline and repeatable",
+    "train": "learn an energy from bags",
 }
 _USAGE_ERROR = 2
 _INTERRUPTED = 130

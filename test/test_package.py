@@ -43,11 +43,11 @@ def test_every_folder_of_modules_is_a_package_that_is_installed(setup_arguments)
     assert {".".join(folder.parts) for folder in folders} == set(setup_arguments.packages)
 
 
-def test_installed_data_files_are_those_of_launch_config_and_worlds(setup_arguments):
+def test_installed_data_files_are_those_of_the_data_folders(setup_arguments):
     listed = {file for _, files in setup_arguments.data_files for file in files}
     there = {
         str(file.relative_to(ROOT))
-        for folder in ("launch", "config", "worlds", "resource")
+        for folder in ("launch", "config", "worlds", "checkpoints", "resource")
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }

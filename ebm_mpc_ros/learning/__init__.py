@@ -1,1 +1,1 @@
-"""Bags, read and written."""
+"""Bags, and energies learned from them."""

@@ -15,7 +15,9 @@ console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_
 
 
 @contextmanager
-def progress(title: str, unit: str, total: float) -> Iterator[Callable[[float], None]]:
+def progress(
+    title: str, unit: str, total: float, *, shown: bool = True
+) -> Iterator[Callable[[float], None]]:
     """Show a progress bar on a terminal; yields a function that takes how much is done."""
     columns = (
         TextColumn(title),
@@ -23,6 +25,6 @@ def progress(title: str, unit: str, total: float) -> Iterator[Callable[[float], 
         TextColumn(f"{{task.completed:.0f}} of {{task.total:.0f}} {unit}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=min(done, total))

@@ -30,11 +30,13 @@ from ebm_mpc_ros.tools.replay_picture import Innovation
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ebm_mpc_ros.estimation.ekf import Measurement, Update
+    from ebm_mpc_ros.estimation.filter import Observer
 
-_COMMANDS = "/cmd_vel"
+COMMANDS = "/cmd_vel"
+"""Topic of the commands that the estimator predicts with."""
 _COMMAND_TYPES = ("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist")
 _LONGEST_GAP = 86_400 * 10**9
 
@@ -80,7 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
             make_folder(arguments.out)
             estimator, track, differing = _replay_log(bag, recorder)
         else:
-            estimator = _estimator(arguments, bag, recorder)
+            if arguments.params is None:
+                raise UserError("--params FILE is needed: the parameters of ekf_node")
+            estimator = estimator_for(
+                bag, arguments.params, arguments.node, arguments.static_transform, recorder
+            )
             make_folder(arguments.out)
             track = _replay(estimator, bag)
     if not track:
@@ -108,15 +114,30 @@ class _Recorder:
         )
 
 
-def _estimator(arguments: argparse.Namespace, bag: Bag, recorder: _Recorder) -> Estimator:
-    if arguments.params is None:
-        raise UserError("--params FILE is needed: the parameters of ekf_node")
-    given = load_parameters(arguments.params, arguments.node)
-    estimator, unknown = Estimator.from_parameters(given, recorder)
+def estimator_for(
+    bag: Bag,
+    params: Path,
+    node: str = "ekf_node",
+    static_transforms: Sequence[str] = (),
+    observer: Observer | None = None,
+) -> Estimator:
+    """Return the estimator of a parameter file, with the transforms that the bag has.
+
+    Args:
+        bag: The bag to be replayed.
+        params: The parameter file.
+        node: The node in it.
+        static_transforms: Mountings that overrule those of file and bag.
+        observer: Told of every measurement.
+
+    Raises:
+        UserError: A parameter, a transform or the type of a topic is not allowed.
+    """
+    estimator, unknown = Estimator.from_parameters(load_parameters(params, node), observer)
     for name in unknown:
-        console.print(f"warning: {arguments.params}: unknown parameter {name}", style="yellow")
+        console.print(f"warning: {params}: unknown parameter {name}", style="yellow")
     try:
-        overrides = [parse_transform(text) for text in arguments.static_transform]
+        overrides = [parse_transform(text) for text in static_transforms]
     except ValueError as error:
         raise UserError(f"--static-transform: {error}") from error
     _check_types(estimator, bag)
@@ -152,7 +173,7 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
         UserError: An input's topic is not in the bag, or the bag is damaged.
     """
     inputs = _inputs(estimator)
-    commands = {_COMMANDS} & set(bag.topics) if estimator.values["use_control"] else set()
+    commands = {COMMANDS} & set(bag.topics) if estimator.values["use_control"] else set()
     period = round(1e9 / estimator.values["frequency"])
     tick: int | None = None
 
@@ -200,8 +221,8 @@ def _check_types(estimator: Estimator, bag: Bag) -> None:
         for topic, names in _inputs(estimator).items()
         for name in names
     }
-    if estimator.values["use_control"] and _COMMANDS in bag.topics:
-        wanted[_COMMANDS] = _COMMAND_TYPES
+    if estimator.values["use_control"] and COMMANDS in bag.topics:
+        wanted[COMMANDS] = _COMMAND_TYPES
     for topic, types in wanted.items():
         found = bag.topic(topic).type
         if found not in types:

@@ -10,7 +10,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Ros1Writer
 
 HERE = Path(__file__).resolve()
-sys.path += [str(HERE.parent), str(HERE.parents[1] / "ros")]
+sys.path += [str(HERE.parent), *(str(HERE.parents[1] / room) for room in ("ros", "learning"))]
 
 from replaying import CONFIG, HUSKY, SECOND, refused, replay  # noqa: E402
 

@@ -1,0 +1,119 @@
+"""The N-D particle task of Implicit Behavioral Cloning: a learned energy that drives.
+
+For each N an energy of learned wells and a regressor learn from 2,000 demonstrations, one seed,
+and run 50 environment seeds × 20 episodes in chunks of 8 steps, open loop. The regressor is the
+same network with one well, trained three times as many steps. Both are shared by the coordinates
+(`energy.networks.SharedNetwork`): they know that the task treats the coordinates alike, which the
+paper's networks do not; `--network dense` takes perceptrons that do not know it either.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from report import Figure, conclude, options
+
+# Only `report` puts the package on the path.
+# isort: split
+import torch
+from particle_policy import demonstrations, success, train_regressor, train_wells
+
+from ebm_mpc_ros.energy.chunks import ChunkSampler, ChunkSettings
+from ebm_mpc_ros.energy.device import use_one_thread
+from ebm_mpc_ros.learning.training import TrainingSettings
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SIZES = 1, 2, 4, 8, 16, 32
+_BARS = {2: 95.0, 8: 95.0, 16: 94.0, 32: 70.0}
+_PAPER = dict.fromkeys(_SIZES, "about 95 %") | {32: "some"}
+_PAPER_REGRESSION = dict.fromkeys(_SIZES, "holds") | {16: "fails", 32: "fails"}
+_SECONDS = 600.0
+_FULL = TrainingSettings(steps=4000, patience=1000)
+# A step of one well takes a third of the time where N is large.
+_FULL_REGRESSOR = replace(_FULL, steps=12_000)
+_QUICK = replace(_FULL, steps=1500)
+_DEVIATIONS = 1.96
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured: dimensions, and the training of energy and regressor for each."""
+
+    sizes: tuple[int, ...]
+    energy: TrainingSettings
+    regressor: TrainingSettings
+    network: str
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument("--network", choices=("shared", "dense"), default="shared")
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", default=_SIZES)
+    arguments = parser.parse_args()
+    use_one_thread()
+    extent = _extent(arguments)
+    figures = [figure for size in extent.sizes for figure in _measure(size, extent)]
+    return conclude(f"the N-D particle task, {extent.network} network", figures, arguments)
+
+
+def _extent(arguments: argparse.Namespace) -> Extent:
+    if not arguments.quick:
+        return Extent(tuple(arguments.sizes), _FULL, _FULL_REGRESSOR, arguments.network)
+    print("--quick: N = 1 and 2 only, 1,500 training steps in place of 4,000 and 12,000")
+    return Extent(_SIZES[:2], _QUICK, _QUICK, arguments.network)
+
+
+def _measure(size: int, extent: Extent) -> list[Figure]:
+    data, spread, oracle = demonstrations(size)
+    wells = train_wells(data, size, extent.network, extent.energy)
+    regressor = train_regressor(data, size, extent.network, extent.regressor)
+    settings = ChunkSettings()
+    sampler = ChunkSampler(wells.module, settings, torch.Generator().manual_seed(0))
+
+    def failures(
+        name: str, chunk: Callable[[torch.Tensor], torch.Tensor], paper: str, held: bool = False
+    ) -> Figure:
+        succeeded = success(chunk, spread, size)
+        bar = 100.0 - _BARS[size] if held and size in _BARS else None
+        beside = f"success {_interval(succeeded)}{paper}"
+        return Figure(
+            f"N={size}: failures, {name}", 100.0 * (1.0 - succeeded.mean()), "%", bar, beside
+        )
+
+    paper = f"; paper {_PAPER[size]}"
+    figures = [
+        Figure(f"N={size}: failures, oracle", 100.0 * (1.0 - oracle.mean()), "%", 0.0),
+        failures("energy, noise-free descent", sampler.descend, paper, held=True),
+        failures("energy, one Langevin chain", sampler.sample, paper),
+        failures(f"energy, lowest of {settings.chains}", sampler.lowest, paper),
+        failures("squared error", regressor.module, f"; paper {_PAPER_REGRESSION[size]}"),
+        Figure(f"N={size}: training, energy", wells.seconds, "s", _SECONDS),
+        Figure(f"N={size}: training, squared error", regressor.seconds, "s", _SECONDS),
+    ]
+    for figure in figures:
+        print(f"{figure.name}: {figure.value:.4g} {figure.unit} {figure.beside}", flush=True)
+    return figures
+
+
+def _interval(succeeded: NDArray[np.bool_]) -> str:
+    """Return the success rate and Wilson's 95 % interval of it."""
+    count, rate = len(succeeded), float(succeeded.mean())
+    z2 = _DEVIATIONS**2 / count
+    middle = (rate + z2 / 2) / (1 + z2)
+    half = _DEVIATIONS * math.sqrt(rate * (1 - rate) / count + z2 / (4 * count)) / (1 + z2)
+    low, high = 100 * (middle - half), 100 * (middle + half)
+    return f"{100 * rate:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""An obstacle with two sides: what learned from demonstrations passes it, and how often it touches.
+
+An episode is a straight way with an obstacle on its middle, both drawn at random, in the headless
+simulation; states are the true ones. The energy is that which ships. The squared-error policy is
+the same network with one well, trained on the same bag as many steps; its chunk is that well's
+centre. Without `--bag` the demonstrations are recorded first.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from report import ROOT, Figure, conclude, options
+
+# Only `report` puts the package on the path.
+# isort: split
+import numpy as np
+from rates import interval, percent
+from two_sided_drives import DT, VALUES, drive
+from two_sided_regression import demonstrated, regression
+
+from ebm_mpc_ros.energy.cost import PlanCost
+from ebm_mpc_ros.energy.device import use_one_thread
+from ebm_mpc_ros.learning.checkpoint import load
+from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings, added
+from ebm_mpc_ros.ros.robot_parameters import bounds
+from ebm_mpc_ros.tools.demonstrator import MODEL
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from two_sided_drives import Episode
+
+_SHIPPED = ROOT / "checkpoints" / "two_sided.safetensors"
+_CONFIG = ROOT / "config" / "two_sided.yaml"
+_MOST_ON_A_SIDE = 80.0
+
+
+class Contest(NamedTuple):
+    """Who drives, with which energies added and what behind it, and how often it may touch in %."""
+
+    name: str
+    checkpoint: Path
+    obstacles_added: bool
+    controlled: bool
+    at_most: float | None
+    both_sides: bool
+
+
+def main() -> int:
+    """Drive and print."""
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument("--bag", type=Path, help="what `demonstrate` recorded")
+    parser.add_argument("--checkpoint", type=Path, default=_SHIPPED, help="the energy's")
+    parser.add_argument(
+        "--processes", type=int, default=len(os.sched_getaffinity(0)), help="at once (all CPUs)"
+    )
+    parser.add_argument("--episodes", type=int, default=200, help="of each column (default 200)")
+    arguments = parser.parse_args()
+    use_one_thread()
+    if arguments.quick:
+        arguments.episodes = 20
+        print("--quick: 20 episodes of 200, and no squared-error policy, which has to be trained")
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for contest in _contests(arguments, Path(folder)):
+            figures += _measure(contest, arguments)
+    return conclude("two-sided obstacle", figures, arguments)
+
+
+def _contests(arguments: argparse.Namespace, folder: Path) -> Iterator[Contest]:
+    energy = arguments.checkpoint
+    yield Contest("energy", energy, True, False, 1.0, True)
+    yield Contest("energy, MPC behind it", energy, True, True, 0.0, True)
+    if arguments.quick:
+        return
+    yield Contest("energy, nothing added", energy, False, False, None, True)
+    bag = arguments.bag or demonstrated(folder / "bag")
+    squared = regression(bag, _CONFIG, folder / "regression.safetensors")
+    yield Contest("squared error", squared, False, False, None, False)
+    yield Contest("squared error, obstacle added", squared, True, False, None, False)
+
+
+def _measure(contest: Contest, arguments: argparse.Namespace) -> list[Figure]:
+    jobs = [(contest, seed) for seed in range(arguments.episodes)]
+    with multiprocessing.get_context("spawn").Pool(arguments.processes, use_one_thread) as pool:
+        found = pool.starmap(_drive, jobs, chunksize=5)
+    touched = [episode.touched for episode in found]
+    late = [not (episode.arrived or episode.touched) for episode in found]
+    left = [episode.left for episode in found if not episode.touched] or [True]
+    common = max(percent(left), 100.0 - percent(left))
+    gap = float(np.median([episode.gap for episode in found]))
+    name = contest.name
+    figures = [
+        Figure(f"{name}: touched", percent(touched), "%", contest.at_most, interval(touched)),
+        Figure(f"{name}: did not arrive in 25 s", percent(late), "%", None, interval(late)),
+        Figure(
+            f"{name}: on the commoner side",
+            common,
+            "%",
+            _MOST_ON_A_SIDE if contest.both_sides else None,
+            f"left {percent(left):.1f} % {interval(left)} of {len(left)}",
+        ),
+        Figure(f"{name}: median least gap", 1e3 * gap, "mm"),
+    ]
+    for figure in figures:
+        print(f"{figure.name}: {figure.value:.4g} {figure.unit} {figure.beside}", flush=True)
+    return figures
+
+
+def _drive(contest: Contest, seed: int) -> Episode:
+    checkpoint = load(contest.checkpoint)
+    policy = LearnedPolicy(
+        checkpoint,
+        MODEL,
+        _cost(obstacles=contest.obstacles_added),
+        PolicySettings(seed=seed),
+        name="diff_drive",
+        dt=DT,
+        horizon=checkpoint.contract.horizon,
+    )
+    return drive(policy, seed, controlled=contest.controlled)
+
+
+def _cost(*, obstacles: bool) -> PlanCost:
+    """Return the bounds, and the energy of obstacles where it is to be added."""
+    inputs, states = bounds(VALUES, MODEL)
+    free = (0.0,) * MODEL.state_size
+    cost = PlanCost(
+        state_weight=free,
+        terminal_weight=free,
+        input_weight=(1.0,) * len(MODEL.input_names),
+        state_lower=tuple(states[0]),
+        state_upper=tuple(states[1]),
+        input_lower=tuple(inputs[0]),
+        input_upper=tuple(inputs[1]),
+        robot_radius=VALUES["robot_radius"],
+    )
+    cost = added(cost, MODEL)
+    return cost if obstacles else replace(cost, obstacle_weight=0.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Networks by what a contract says of them, and back with their weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ebm_mpc_ros.energy.mlp import EnergyMLP
+from ebm_mpc_ros.energy.networks import DenseNetwork
+from ebm_mpc_ros.energy.wells import Wells
+from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.learning.contract import Contract
+
+Network = Wells | EnergyMLP
+
+
+def build(contract: Contract) -> Network:
+    """Return the network of a contract, with fresh weights.
+
+    Raises:
+        ValueError: There is no such network, or its sizes are none.
+    """
+    sizes: dict[str, Any] = dict(contract.architecture)
+    name = sizes.pop("name", None)
+    conditions = len(contract.condition_names)
+    if contract.kind == "policy" and name == "wells":
+        low, high = contract.sigmas
+        variables = contract.horizon * len(contract.input_names)
+        return Wells(DenseNetwork(conditions, variables, **sizes), (low, high))
+    if contract.kind == "transition" and name == "mlp":
+        return EnergyMLP(len(contract.state_names), conditions, **sizes)
+    raise ValueError(f"no network {name!r} for a {contract.kind}")
+
+
+def restored(checkpoint: Checkpoint) -> Network:
+    """Return the trained network of a checkpoint.
+
+    Raises:
+        CheckpointError: Its weights and its architecture do not go together.
+    """
+    try:
+        network = build(checkpoint.contract)
+        weights = {name: torch.from_numpy(a.copy()) for name, a in checkpoint.arrays.items()}
+        network.load_state_dict(weights)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{checkpoint.path}: not the network it says: {reason}") from error
+    return network.eval()

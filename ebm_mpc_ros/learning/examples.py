@@ -1,0 +1,109 @@
+"""Drives cut into rows to learn from: demonstrations of a policy, transitions of a robot."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ebm_mpc_ros.learning.conditions import Sight, condition
+from ebm_mpc_ros.learning.goals import driven_goals, told_goals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ebm_mpc_ros.learning.recording import Floats, Obstacles, Recording, Stamps
+    from ebm_mpc_ros.learning.resampling import Segment
+    from ebm_mpc_ros.models import Model
+
+
+class Transitions(NamedTuple):
+    """Steps x[k-1], u[k-1] -> x[k] with the stamps (ns) at which they begin and end."""
+
+    states: Floats
+    inputs: Floats
+    following: Floats
+    begin: Stamps
+    end: Stamps
+
+    def rows(self, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+        """Return the states, inputs and following states of the rows chosen (k,)."""
+        return self.states[chosen], self.inputs[chosen], self.following[chosen]
+
+
+class Demonstrations(NamedTuple):
+    """Conditions (k, C) and the inputs driven then (k, N, m), with begin and end stamps (ns)."""
+
+    conditions: Floats
+    inputs: Floats
+    begin: Stamps
+    end: Stamps
+
+
+def transitions(segments: Sequence[Segment]) -> Transitions:
+    """Return every step within the segments; none leads across a gap."""
+    return Transitions(
+        np.concatenate([s.states[:-1] for s in segments]),
+        np.concatenate([s.inputs for s in segments]),
+        np.concatenate([s.states[1:] for s in segments]),
+        np.concatenate([s.stamps[:-1] for s in segments]),
+        np.concatenate([s.stamps[1:] for s in segments]),
+    )
+
+
+def demonstrations(
+    model: Model,
+    recording: Recording,
+    segments: Sequence[Segment],
+    sight: Sight,
+    horizon: int,
+) -> Demonstrations:
+    """Return what was seen at each moment and the `horizon` inputs that followed, gaps apart.
+
+    Moments before the first goal are left out.
+    """
+    sizes = len(model.input_names)
+    found = [_of_segment(model, recording, s, sight, horizon) for s in segments]
+    width = found[0].conditions.shape[1]
+    return Demonstrations(
+        np.concatenate([d.conditions.reshape(-1, width) for d in found]),
+        np.concatenate([d.inputs.reshape(-1, horizon, sizes) for d in found]),
+        np.concatenate([d.begin for d in found]),
+        np.concatenate([d.end for d in found]),
+    )
+
+
+def _of_segment(
+    model: Model, recording: Recording, segment: Segment, sight: Sight, horizon: int
+) -> Demonstrations:
+    stamps, states = segment.stamps, segment.states
+    names = [model.output_names.index(name) for name in ("x", "y", "yaw")]
+    poses = np.asarray(model.h(states))[:, names]
+    if recording.goals:
+        goals = told_goals(recording.goals, stamps, poses, sight.look_ahead)
+    else:
+        goals = driven_goals(poses, sight.look_ahead)
+    moments = np.arange(max(len(stamps) - horizon, 0))
+    moments = moments[np.isfinite(goals[moments]).all(axis=1)]
+    parts = []
+    for first, last, circles in _standing(recording.obstacles, stamps):
+        part = slice(first, last)
+        parts.append(condition(model, sight, states[part], goals[part], circles))
+    conditions = np.concatenate(parts)
+    chunks = segment.inputs[moments[:, None] + np.arange(horizon)]
+    return Demonstrations(conditions[moments], chunks, stamps[moments], stamps[moments + horizon])
+
+
+def _standing(obstacles: Sequence[Obstacles], stamps: Stamps) -> list[tuple[int, int, Floats]]:
+    """Return the ranges of stamps over which the same circles stand, and the circles."""
+    starts = np.searchsorted(stamps, [entry.stamp for entry in obstacles]).tolist()
+    circles = [np.empty((0, 3)), *(entry.circles for entry in obstacles)]
+    edges = [0, *starts, len(stamps)]
+    return [
+        (first, last, circles[k])
+        for k, (first, last) in enumerate(itertools.pairwise(edges))
+        if first < last
+    ]

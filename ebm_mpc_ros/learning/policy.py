@@ -1,0 +1,357 @@
+"""Plans for a robot from a learned energy: chunks of inputs as they were demonstrated."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebm_mpc_ros.control import model_reference, planar_outputs
+from ebm_mpc_ros.energy.annealed import Level, anneal, geometric
+from ebm_mpc_ros.energy.base import LinearChange
+from ebm_mpc_ros.energy.descent import descend
+from ebm_mpc_ros.energy.plan import PlanEnergy
+from ebm_mpc_ros.energy.planner import Ended, Plan
+from ebm_mpc_ros.energy.refusals import refusal, refused
+from ebm_mpc_ros.energy.seam import shifted
+from ebm_mpc_ros.energy.total import Total
+from ebm_mpc_ros.energy.wells import Wells
+from ebm_mpc_ros.learning.architecture import restored
+from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
+from ebm_mpc_ros.learning.conditions import Sight, condition, condition_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ebm_mpc_ros.energy.cost import PlanCost
+    from ebm_mpc_ros.energy.langevin import Chains
+    from ebm_mpc_ros.energy.wells import PlacedWells
+    from ebm_mpc_ros.learning.recording import Floats
+    from ebm_mpc_ros.models import Model
+
+_NOISE_FREE = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySettings:
+    """Settings of `LearnedPolicy`. σ are in deviations of the inputs demonstrated.
+
+    Attributes:
+        chains: Langevin chains of a call.
+        levels: How many σ, in a geometric sequence from the largest that was trained to the least.
+        steps: Langevin steps a level.
+        ratio: ε/σ² of those, below 4.
+        kept_sigma: σ from which the last chunk descends to what is now to be done. Larger than
+            the changes of a chunk from call to call, smaller than what sets two ways apart.
+        judge: σ at which chunks compare: so large that it is the weights of the wells that tell.
+        candidates: Of the chains, how many descend on all energies together.
+        free_sigma: σ of the learned energy in that descent: how freely those added move a chunk.
+        descent_steps: Steps of that.
+        switch_margin: Energy by which another chunk must beat the last to replace it.
+        time_limit: Seconds after which a call returns the best so far.
+        seed: Of all noise.
+
+    Raises:
+        ValueError: A field is out of its range.
+    """
+
+    chains: int = 32
+    levels: int = 12
+    steps: int = 3
+    ratio: float = 0.5
+    kept_sigma: float = 0.5
+    judge: float = 3.0
+    candidates: int = 4
+    free_sigma: float = 0.3
+    descent_steps: int = 5
+    switch_margin: float = 1.0
+    time_limit: float = math.inf
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("chains", 1),
+            ("levels", 2),
+            ("steps", 1),
+            ("candidates", 1),
+            ("descent_steps", 0),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed is {least} or more")
+        if not 0 < self.ratio < 4:
+            raise ValueError(f"ratio is {self.ratio}, allowed is above 0 and below 4")
+        for name in ("kept_sigma", "free_sigma", "judge"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed are positive numbers")
+        for name in ("switch_margin", "time_limit"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, allowed are numbers from 0 up")
+        if self.candidates > self.chains:
+            raise ValueError(f"candidates is {self.candidates}, allowed is {self.chains} at most")
+
+
+def added(cost: PlanCost, model: Model, *, goal: float = 0.0, smoothness: float = 0.01) -> PlanCost:
+    """Return what of a plan's cost is added to a learned energy: not the tracking of a reference.
+
+    Bounds and obstacles stay as they are.
+
+    Args:
+        cost: The cost of a plan that is not learned.
+        model: The robot.
+        goal: Weight of the squared distance from the chunk's end to the goal, in 1/m².
+        smoothness: Weight of the inputs squared, above 0.
+    """
+    names = model.state_names
+    return replace(
+        cost,
+        state_weight=(0.0,) * len(names),
+        terminal_weight=tuple(goal if name in ("x", "y") else 0.0 for name in names),
+        input_weight=(smoothness,) * len(model.input_names),
+    )
+
+
+class LearnedPolicy:
+    """Samples chunks of inputs from E(y; c, σ) + J(u(y)) and plans the best of them.
+
+    Chains are annealed down the learned energy from noise. The last chunk, without the steps that
+    are over, descends down its last levels without noise, to what is now to be done that way. The
+    lowest chains and the last chunk then descend on the sum of the learned energy and of those
+    added, J, within the bounds of the inputs. Another chunk replaces the last only where it is
+    lower by a margin, and never a mean of chains does: between two sides lies the obstacle.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: Model,
+        cost: PlanCost,
+        settings: PolicySettings,
+        *,
+        name: str,
+        dt: float,
+        horizon: int,
+        device: str = "cpu",
+    ) -> None:
+        """Restore the network, if it is one for this robot.
+
+        Args:
+            checkpoint: What `train` made.
+            model: The robot.
+            cost: J and the bounds, see `added`.
+            settings: How chunks are sampled.
+            name: The model's name.
+            dt: Step of a chunk in s.
+            horizon: Steps of a chunk.
+            device: Where torch computes.
+
+        Raises:
+            CheckpointError: It is for another robot, step or horizon, or is not what it says.
+        """
+        checkpoint.require(
+            kind="policy",
+            model=name,
+            state_names=tuple(model.state_names),
+            input_names=tuple(model.input_names),
+            dt=dt,
+            horizon=horizon,
+        )
+        self._sight = _sight(checkpoint)
+        checkpoint.require(condition_names=tuple(condition_units(model, self._sight)))
+        wells = restored(checkpoint).to(device)
+        assert isinstance(wells, Wells)  # noqa: S101  no policy is built of anything else
+        self._wells, self._model, self._settings = wells, model, settings
+        self._contract = checkpoint.contract
+        self._device = torch.device(device)
+        self._generator = torch.Generator(self._device)
+        least, largest = wells.sigma_range
+        sigmas = geometric(largest, least, settings.levels)
+        self._sigmas = sigmas
+        self._kept_from = sum(sigma > settings.kept_sigma for sigma in sigmas[:-1])
+        scaling = self._contract.variable_scaling
+        self._mean = self._tensor(scaling.mean).repeat(horizon)
+        deviation = self._tensor(scaling.deviation).repeat(horizon)
+        self._factor = torch.diag(1.0 / deviation)
+        self._metric = torch.eye(wells.variables, device=self._device) * settings.free_sigma**2
+        self.use(cost)
+        self.reset()
+
+    @property
+    def look_ahead(self) -> float:
+        """How far ahead on the way the goal lies, in m."""
+        return self._sight.look_ahead
+
+    def use(self, cost: PlanCost) -> None:
+        """Take other added energies and bounds; the last chunk goes on."""
+        self._cost = cost
+        scaling = self._contract.variable_scaling
+        self._lower, self._upper = (
+            self._tensor(scaling.normalise(np.array(bound))).repeat(self._contract.horizon)
+            for bound in (cost.input_lower, cost.input_upper)
+        )
+
+    def reset(self) -> None:
+        """Forget the last chunk; start the noise over."""
+        self._generator.manual_seed(self._settings.seed)
+        self._last: Tensor | None = None
+
+    @torch.no_grad()
+    def plan(
+        self, state: Floats, reference: Floats, obstacles: Floats, elapsed_s: float = 0.0
+    ) -> Plan:
+        """Return a plan from `state`.
+
+        Args:
+            state: Where the robot is, (n,).
+            reference: States (k, n) of the way to go, k at least 1, from beside the robot on. The
+                goal is the place on it `look_ahead` further on, or its end.
+            obstacles: Circles (M, 3) of x, y and radius in m.
+            elapsed_s: Seconds since the state of the last plan that was not refused.
+
+        Raises:
+            ValueError: An array has another shape.
+        """
+        settings = self._settings
+        deadline = time.monotonic() + settings.time_limit
+        self._check_shapes(state, reference, obstacles)
+        reason = refusal(state, reference, obstacles, elapsed_s)
+        if reason:
+            horizon, inputs = self._contract.horizon, len(self._contract.input_names)
+            return refused(horizon, len(state), inputs, reason)
+
+        def stop() -> bool:
+            return time.monotonic() > deadline
+
+        goal = self._goal(reference)
+        levels, free, judge = self._levels(state, goal, obstacles)
+        energy = self._energy(state, goal, obstacles)
+        change = LinearChange(energy, self._mean, self._factor)
+        total = Total(judge, change)
+        kept = self._keep(levels, elapsed_s)
+        chains = self._sample(levels, stop)
+        energies = total.energy_and_score(chains.x)[0]
+        sampled = chains.steps == settings.steps * settings.levels
+        best = energies.topk(settings.candidates, largest=False).indices
+        candidates = chains.x[best] if kept is None else torch.cat([kept, chains.x[best]])
+        if kept is not None and not sampled:
+            candidates = kept
+        descent = descend(
+            Total(free, change),
+            candidates,
+            metric=self._metric,
+            lower=self._lower,
+            upper=self._upper,
+            steps=settings.descent_steps,
+            stop=stop,
+        )
+        value = total.energy_and_score(descent.x)[0].nan_to_num(nan=math.inf)
+        lowest = int(value.argmin())
+        gain = float(value[0] - value[lowest])
+        switched = kept is not None and gain > settings.switch_margin
+        chosen = lowest if switched or kept is None else 0
+        self._last = descent.x[chosen]
+        complete = sampled and descent.steps == settings.descent_steps
+        usable = math.isfinite(value[chosen])
+        reason = "" if complete else f"the time limit of {settings.time_limit} s has passed"
+        states = energy.rollout(change.to_original(torch.cat([self._last[None], chains.x])))
+        return Plan(
+            inputs=_floats(change.to_original(self._last[None]).view(self._contract.horizon, -1)),
+            states=_floats(states[0]),
+            energy=float(value[chosen]),
+            sample_states=_floats(states[1:]),
+            sample_energies=_floats(energies),
+            acceptance=chains.acceptance,
+            step_size=chains.step_size,
+            clearance=float(energy.clearance(states[0])),
+            switched=switched,
+            ended=Ended.COMPLETE if complete else Ended.DEADLINE,
+            usable=usable,
+            reason=reason if usable else "the plan's energy is not finite",
+        )
+
+    def _goal(self, reference: Floats) -> Floats:
+        """Return the planar state (6,) of the goal on the way (k, n)."""
+        planar = planar_outputs(self._model, reference)
+        steps = np.hypot(*np.diff(planar[:, :2], axis=0).T)
+        arc = np.concatenate([[0.0], np.cumsum(steps)])
+        return np.array([np.interp(self.look_ahead, arc, column) for column in planar.T])
+
+    def _levels(
+        self, state: Floats, goal: Floats, obstacles: Floats
+    ) -> tuple[list[Level], PlacedWells, PlacedWells]:
+        """Return the learned energy of what is seen: its levels, the free one, the judging one."""
+        seen = condition(self._model, self._sight, state[None], goal[None, :3], obstacles)
+        c = self._tensor(self._contract.condition_scaling.normalise(seen))
+        settings = self._settings
+        *placed, free, judge = self._wells.levels(
+            c, [*self._sigmas, settings.free_sigma, settings.judge]
+        )
+        levels = [
+            Level(energy, settings.ratio * sigma**2)
+            for energy, sigma in zip(placed, self._sigmas, strict=True)
+        ]
+        return levels, free, judge
+
+    def _energy(self, state: Floats, goal: Floats, obstacles: Floats) -> PlanEnergy:
+        there = self._tensor(model_reference(self._model, goal))
+        return PlanEnergy(
+            self._model,
+            self._cost,
+            self._contract.dt,
+            state=self._tensor(state),
+            reference=there.repeat(self._contract.horizon + 1, 1),
+            obstacles=self._tensor(obstacles),
+        )
+
+    def _keep(self, levels: Sequence[Level], elapsed_s: float) -> Tensor | None:
+        """Return what the last chunk has become (1, d); None where nothing is left of it."""
+        steps = elapsed_s / self._contract.dt
+        if self._last is None or steps >= self._contract.horizon:
+            return None
+        last = shifted(self._last.view(1, self._contract.horizon, -1), steps).flatten(1)
+        free = [
+            Level(level.energy, _NOISE_FREE * sigma**2)
+            for level, sigma in zip(levels, self._sigmas, strict=True)
+        ]
+        return anneal(
+            free[self._kept_from :], last, steps=1, generator=self._generator, temperature=0.0
+        ).x
+
+    def _sample(self, levels: Sequence[Level], stop: Callable[[], bool]) -> Chains:
+        noise = torch.randn(
+            (self._settings.chains, self._wells.variables),
+            generator=self._generator,
+            device=self._device,
+        )
+        start = noise.mul_(self._sigmas[0])
+        return anneal(
+            levels, start, steps=self._settings.steps, generator=self._generator, stop=stop
+        )
+
+    def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:
+        n = self._model.state_size
+        if state.shape != (n,):
+            raise ValueError(f"state is {state.shape}, allowed is ({n},)")
+        if reference.ndim != 2 or reference.shape[1] != n or not len(reference):
+            raise ValueError(f"reference is {reference.shape}, allowed is (k, {n}), k at least 1")
+        if obstacles.ndim != 2 or obstacles.shape[1] != 3:
+            raise ValueError(f"obstacles are {obstacles.shape}, allowed is (M, 3)")
+
+    def _tensor(self, values: Floats | Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=self._device)
+
+
+def _sight(checkpoint: Checkpoint) -> Sight:
+    try:
+        return Sight(**checkpoint.contract.details["sight"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{checkpoint.path}: what it sees is not said: {error}") from error
+
+
+def _floats(tensor: Tensor) -> Floats:
+    return tensor.cpu().numpy().astype(np.float64)

@@ -1,0 +1,45 @@
+"""Courses with one obstacle on the way, drawn at random."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ebm_mpc_ros.simulation.courses import Course
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_LENGTH = 7.0
+_POINTS = 141
+_SPREAD = 2.0
+_AHEAD = 2.5, 4.5
+_ASIDE = 0.15
+_RADII = 0.15, 0.3
+
+
+def draw_passing(rng: Generator, speed: float) -> Course:
+    """Return a straight way of 7 m, from anywhere to anywhere, with an obstacle on its middle.
+
+    The obstacle stands 2.5 to 4.5 m along the way, up to 0.15 m beside it, and has a radius of
+    0.15 to 0.3 m.
+
+    Args:
+        rng: What is drawn from.
+        speed: Speed to cruise at in m/s.
+    """
+    start = rng.uniform(-_SPREAD, _SPREAD, 2)
+    yaw = rng.uniform(-math.pi, math.pi)
+    ahead = np.array([math.cos(yaw), math.sin(yaw)])
+    aside = np.array([-ahead[1], ahead[0]])
+    place = start + rng.uniform(*_AHEAD) * ahead + rng.uniform(-_ASIDE, _ASIDE) * aside
+    return Course(
+        name="passing",
+        points=start + np.linspace(0.0, _LENGTH, _POINTS)[:, None] * ahead,
+        closed=False,
+        obstacles=np.array([[*place, rng.uniform(*_RADII)]]),
+        half_width=1.5,
+        speed=speed,
+    )

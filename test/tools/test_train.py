@@ -1,0 +1,252 @@
+"""`train`: bags to a checkpoint that says what it is for, interrupted and gone on with."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import yaml
+from driving import SECOND, START, drive
+from replaying import CONFIG, ROOT
+from safetensors.numpy import load_file
+from training import MARKERS, QUICK, TRANSITION, Messages, settings, train, write_bag
+
+from ebm_mpc_ros.learning.architecture import restored
+from ebm_mpc_ros.learning.bags import BagWriter, open_bag
+from ebm_mpc_ros.learning.checkpoint import load
+from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.tools import train as module
+from ebm_mpc_ros.tools.train_bags import read_recording
+from ebm_mpc_ros.tools.train_config import load_config
+from ebm_mpc_ros.tools.train_obstacles import read_obstacles
+
+MODEL = load_model("diff_drive")
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    return write_bag(tmp_path_factory.mktemp("bags") / "bag")
+
+
+@pytest.fixture
+def trained(here, tmp_path):
+    """Train in this process and return the checkpoint."""
+
+    def trained(*bags, base=QUICK, **changes):
+        config = settings(tmp_path / "train.yaml", base, **changes)
+        done = train(bags, config, tmp_path / "out", run=here)
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / "out" / "checkpoint.safetensors"
+        assert done.stdout == f"checkpoint: {path}\n"
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        return load(path)
+
+    return trained
+
+
+def test_a_policy_is_trained_from_a_bag(trained, bag):
+    found = trained(bag)
+    contract = found.contract
+    found.require(kind="policy", model="diff_drive", dt=0.1, horizon=8, input_names=("ax", "alpha"))
+    assert contract.condition_names[:3] == ("vx", "vyaw", "goal_x")
+    assert contract.condition_names[-1] == "obstacle0_radius"
+    assert contract.units["alpha"] == "rad/s²"
+    assert contract.sigmas == (0.05, 6.0)
+    assert contract.details == {"sight": {"look_ahead": 0.5, "nearest": 1, "obstacle_range": 3.0}}
+    assert len(contract.data_digest) == 64
+    # Of 0.3 sin 2t and 0.5 cos 2.5t.
+    np.testing.assert_allclose(
+        contract.variable_scaling.deviation, [0.6 / 2**0.5, 1.25 / 2**0.5], rtol=0.1
+    )
+    assert restored(found).variables == 16
+
+
+def test_a_transition_is_trained_from_a_bag(trained, bag):
+    found = trained(bag, base=TRANSITION)
+    assert found.contract.kind == "transition"
+    assert found.contract.condition_names == ("vx", "vyaw", "ax", "alpha")
+    assert len(found.contract.details["noise"]["density"]) == 5
+    assert np.array(found.contract.details["support"]["factor"]).shape == (4, 4)
+    assert restored(found).variables == 5
+
+
+def test_the_same_call_makes_the_same_bytes(trained, bag, tmp_path):
+    first = trained(bag).path.read_bytes()
+    shutil.rmtree(tmp_path / "out")
+    assert trained(bag).path.read_bytes() == first
+
+
+def test_two_bags_of_different_rates_go_together(trained, bag, tmp_path):
+    other = write_bag(tmp_path / "other", state_rate=25.0, command_rate=50.0, duration=8.0)
+    one, both = trained(bag), trained(bag, other)
+    assert one.contract.data_digest != both.contract.data_digest
+    for scaling in ("variable_scaling", "condition_scaling"):
+        np.testing.assert_allclose(
+            getattr(both.contract, scaling).deviation[:2],
+            getattr(one.contract, scaling).deviation[:2],
+            rtol=0.15,
+        )
+
+
+def test_goals_may_be_where_the_robot_drove_and_obstacles_unseen(trained, tmp_path):
+    bare = write_bag(tmp_path / "bare", without=("/plan", "/obstacles"))
+    found = trained(bare, goal="driven", nearest=0)
+    assert found.contract.condition_names[-1] == "goal_sin"
+
+
+def test_without_commands_the_twist_tells_the_input(trained, tmp_path):
+    bare = write_bag(tmp_path / "bare", without=("/cmd_vel",))
+    found = trained(bare, inputs="/ground_truth/odom")
+    np.testing.assert_allclose(found.contract.variable_scaling.deviation[0], 0.42, rtol=0.1)
+
+
+def test_states_may_be_the_smoothed_estimate(short, tmp_path):
+    shutil.copy(CONFIG, tmp_path / "ekf.yaml")
+    config = settings(
+        tmp_path / "train.yaml",
+        TRANSITION,
+        states="estimate",
+        estimator="ekf.yaml",
+        inputs="/husky_velocity_controller/odom",
+    )
+    recording = read_recording(short, MODEL, load_config(config), config)
+    span = (recording.states.stamps[-1] - recording.states.stamps[0]) / SECOND
+    assert 4.0 < span < 5.1
+    assert np.isfinite(recording.states.values).all()
+    t = recording.twists.stamps
+    inside = (t > recording.states.stamps[0]) & (t < recording.states.stamps[-1])
+    speeds = np.interp(t[inside], recording.states.stamps, recording.states.values[:, 3])
+    assert np.abs(speeds - recording.twists.values[inside, 0]).max() < 0.1
+
+
+def test_what_is_read_of_a_bag_is_what_was_driven(bag, tmp_path):
+    config = settings(tmp_path / "train.yaml")
+    recording = read_recording(bag, MODEL, load_config(config), config)
+    expected = drive()
+    np.testing.assert_array_equal(recording.states.stamps, expected.states.stamps)
+    np.testing.assert_allclose(recording.states.values, expected.states.values, atol=1e-12)
+    np.testing.assert_allclose(recording.commands.values, expected.commands.values)
+    assert recording.twists is None
+    (goal,), (obstacles,) = recording.goals, recording.obstacles
+    assert goal.stamp == obstacles.stamp == START
+    np.testing.assert_allclose(obstacles.circles, [[2.0, 1.0, 0.2]])
+
+
+def test_obstacles_are_added_deleted_and_expire(tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        make = Messages(writer)
+        sphere = make.cylinder(START, 9, 0, 0.1, number=9)
+        sphere.type = 2
+        for second, one in (
+            (
+                0,
+                [
+                    make.cylinder(START, 1, 0, 0.1),
+                    make.cylinder(START, 2, 0, 0.1, number=1),
+                    sphere,
+                ],
+            ),
+            (1, [make.cylinder(START + SECOND, 3, 0, 0.1, number=2, lifetime=1.5)]),
+            (2, [make.cylinder(START + 2 * SECOND, 0, 0, 0.1, action=2)]),
+            (4, [make.cylinder(START + 4 * SECOND, 0, 0, 0.1, action=3)]),
+        ):
+            writer.write("/obstacles", MARKERS, START + second * SECOND, make.markers(*one))
+    with open_bag(tmp_path / "bag") as opened:
+        history = read_obstacles(opened, tmp_path, "/obstacles", "odom")
+    found = [((h.stamp - START) / SECOND, sorted(h.circles[:, 0].tolist())) for h in history]
+    assert found == [(0, [1, 2]), (1, [1, 2, 3]), (2, [2, 3]), (2.5, [2]), (4, [])]
+
+
+def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not_been(
+    here, trained, bag, tmp_path, monkeypatch
+):
+    whole = trained(bag).path.read_bytes()
+    (tmp_path / "out" / "checkpoint.safetensors").unlink()
+    config = settings(tmp_path / "train.yaml")
+    interruptible = module.interruptible
+    calls = iter(range(1000))
+
+    def press_at_the_eighth(*_):
+        if next(calls) == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    @contextmanager
+    def pressed():
+        with interruptible() as came:
+            yield lambda: press_at_the_eighth() or came()
+
+    monkeypatch.setattr(module, "interruptible", pressed)
+    done = train([bag], config, tmp_path / "out", run=here)
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert "interrupted after 7 steps; --resume goes on from there" in done.stderr
+    assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
+    monkeypatch.undo()
+
+    done = train([bag], config, tmp_path / "out", "--resume", run=here)
+    assert done.returncode == 0, done.stderr
+    (left,) = (tmp_path / "out").iterdir()
+    assert left.read_bytes() == whole
+
+
+def test_ctrl_c_at_the_keyboard_leaves_a_state_and_no_traceback(bag, tmp_path):
+    changed = QUICK["training"] | {"steps": 10_000_000, "check_every": 100_000}
+    config = settings(tmp_path / "train.yaml", training=changed)
+    line = [sys.executable, "-m", "ebm_mpc_ros", "train", "--bag", bag, "--config", config]
+    with subprocess.Popen(
+        [*map(str, line), "--out", str(tmp_path / "out")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = process.stderr.readline()
+        assert "rows to learn from" in said
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names == {"training_state.safetensors", "training_run.json"}
+
+
+def test_two_processes_train_one_network(bag, trained, tmp_path):
+    config = settings(tmp_path / "train.yaml")
+    launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    line = [*launcher, "-m", "ebm_mpc_ros", "train", "--bag", bag, "--config", config]
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, line), "--out", str(tmp_path / "two")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("checkpoint: ") == 1
+    assert done.stderr.count("rows to learn from") == 1
+    (path,) = (tmp_path / "two").iterdir()
+    alone = trained(bag)
+    assert load(path).contract == alone.contract
+    weights, other = load_file(path), load_file(alone.path)
+    # The noise differs from process to process, the network and its beginning do not.
+    assert weights.keys() == other.keys()
+    assert all(np.isfinite(array).all() for array in weights.values())
+    moved = [np.abs(weights[name] - other[name]).max() for name in weights]
+    assert 0.0 < max(moved) < 0.2
+
+
+def test_settings_are_those_of_the_file_or_their_defaults(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text("kind: transition\nnoise_floor: 1e-9\nprocess_noise: [1e-4, 1, 2, 3, 4]\n")
+    found = load_config(path)
+    assert found["noise_floor"] == 1e-9
+    assert found["process_noise"] == [1e-4, 1, 2, 3, 4]
+    assert found["training.steps"] == 10_000
+    assert "horizon" not in found
+    assert yaml.safe_load("1e-9") == "1e-9"

@@ -1,0 +1,278 @@
+"""Mistakes that a training tells in one line, with exit code 2 and no checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+from driving import SECOND, START
+from replaying import HUSKY, refused
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+from training import MARKERS, ODOMETRY, QUICK, TRANSITION, Messages, settings, train, write_bag
+
+from ebm_mpc_ros.__main__ import main
+from ebm_mpc_ros.learning.bags import BagWriter, open_bag
+from ebm_mpc_ros.tools import train as module
+
+SMALL = QUICK | {"horizon": 4, "held_out": 0.2}
+
+
+def small_bag(path, **changes):
+    return write_bag(path, **({"duration": 5.0, "state_rate": 20.0} | changes))
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    return small_bag(tmp_path_factory.mktemp("bags") / "bag")
+
+
+@pytest.fixture
+def mistaken(here, tmp_path):
+    """Train, and return what is said of the mistake; nothing is left behind."""
+
+    def mistaken(*bags, base=SMALL, more=(), **changes):
+        config = settings(tmp_path / "train.yaml", base, **changes)
+        done = train(bags, config, tmp_path / "out", *more, run=here)
+        left = list((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else []
+        assert left == []
+        return refused(done)
+
+    return mistaken
+
+
+def test_a_missing_bag(mistaken, bag, tmp_path):
+    assert mistaken(bag, tmp_path / "none").endswith("none: no such bag")
+
+
+def test_an_empty_bag(mistaken, tmp_path):
+    with BagWriter(tmp_path / "empty"):
+        pass
+    assert "empty: " in mistaken(tmp_path / "empty")
+
+
+def test_a_bag_with_topics_and_no_messages(mistaken, tmp_path):
+    path, types = tmp_path / "silent", get_typestore(Stores.ROS2_JAZZY)
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.add_connection("/ground_truth/odom", ODOMETRY, typestore=types)
+    assert "silent: the bag has no messages" in mistaken(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_bag(mistaken, tmp_path, share):
+    (file,) = small_bag(tmp_path / "cut").glob("*.mcap")
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    assert "cut: " in mistaken(tmp_path / "cut")
+
+
+@pytest.mark.parametrize("topic", ["/ground_truth/odom", "/cmd_vel", "/plan", "/obstacles"])
+def test_a_missing_topic(mistaken, tmp_path, topic):
+    path = small_bag(tmp_path / "bag", without=(topic,))
+    assert f"bag: no topic {topic}; it has /" in mistaken(path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "topic", "words"),
+    [
+        ("states", "/cmd_vel", "must be nav_msgs/msg/Odometry"),
+        ("inputs", "/plan", "must be geometry_msgs/msg/TwistStamped or geometry_msgs/msg/Twist or"),
+        ("goal", "/cmd_vel", "must be nav_msgs/msg/Path or geometry_msgs/msg/PoseStamped"),
+        ("obstacles", "/plan", "must be visualization_msgs/msg/MarkerArray"),
+    ],
+)
+def test_a_topic_of_another_type(mistaken, bag, setting, topic, words):
+    line = mistaken(bag, **{setting: topic})
+    assert f"{topic} is " in line
+    assert words in line
+
+
+def test_inputs_that_never_change(mistaken, tmp_path):
+    def hold(_, commands):
+        commands.values[:, 0] = 0.5
+
+    path = small_bag(tmp_path / "bag", alter=hold)
+    assert "ax never changes in the bags: there is nothing to learn" in mistaken(path)
+
+
+def test_a_robot_that_stands(mistaken, tmp_path):
+    def stand(states, commands):
+        states.values[:] = commands.values[:] = 0.0
+
+    path = small_bag(tmp_path / "bag", alter=stand)
+    for base in (SMALL, TRANSITION):
+        assert "never changes in the bags" in mistaken(path, base=base)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["states", "commands"])
+def test_samples_that_are_not_finite(mistaken, tmp_path, which, value):
+    def spoil(states, commands):
+        {"states": states, "commands": commands}[which].values[20:23, 0] = value
+
+    line = mistaken(small_bag(tmp_path / "bag", alter=spoil))
+    topic = {"states": "/ground_truth/odom", "commands": "/cmd_vel"}[which]
+    assert f"bag: {topic}: 3 of " in line
+    assert "samples not finite" in line
+    assert "bad_samples: drop leaves them out" in line
+
+
+def test_samples_that_are_not_finite_may_be_left_out(here, tmp_path):
+    def spoil(states, _):
+        states.values[20:23, 2] = np.nan
+
+    path = small_bag(tmp_path / "bag", alter=spoil)
+    config = settings(tmp_path / "train.yaml", SMALL, bad_samples="drop")
+    assert train([path], config, tmp_path / "out", run=here).returncode == 0
+
+
+def test_a_bag_too_slow_beside_one_that_is_not(mistaken, bag, tmp_path):
+    slow = small_bag(tmp_path / "slow", state_rate=5.0)
+    assert "slow: its states come every 0.2 s, too slow for a dt of 0.1 s" in mistaken(bag, slow)
+
+
+def test_a_clock_that_jumps_back(mistaken, tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        make = Messages(writer)
+        for k in range(200):
+            stamp = START + k * SECOND // 50 - (60 * SECOND if k > 100 else 0)
+            message = make.odometry(stamp, np.zeros(5))
+            writer.write("/ground_truth/odom", ODOMETRY, START + k, message)
+    said = "bag: /ground_truth/odom: stamps jump back by 60.0 s: split the bag there"
+    assert said in mistaken(tmp_path / "bag")
+
+
+def test_plans_and_obstacles_in_another_frame(mistaken, tmp_path):
+    path = small_bag(tmp_path / "bag", frame="map")
+    assert "/plan is in frame 'map', the states are in 'odom'" in mistaken(path)
+    line = mistaken(path, goal="driven")
+    assert "/obstacles is in frame 'map', the states are in 'odom'" in line
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0])
+def test_an_obstacle_that_is_none(mistaken, bag, tmp_path, value):
+    with BagWriter(tmp_path / "other") as writer, open_bag(bag) as whole:
+        make = Messages(writer)
+        circle = make.cylinder(START, 1.0, 0.0, value)
+        writer.write("/obstacles", MARKERS, START, make.markers(circle))
+        for topic, time, kind, raw in whole.raw_messages(set(whole.topics) - {"/obstacles"}):
+            writer.write_raw(topic, kind, time, raw)
+    assert "/obstacles: a cylinder is not finite, " in mistaken(tmp_path / "other")
+
+
+def test_bags_too_short_for_a_chunk(mistaken, tmp_path):
+    path = small_bag(tmp_path / "bag", duration=0.6)
+    assert "the bags are too short" in mistaken(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dt": 0.0}, "setting dt = 0.0: must be a number above 0"),
+        ({"dt": "fast"}, "setting dt = fast"),
+        ({"horizon": 2.5}, "setting horizon = 2.5: must be a whole number"),
+        ({"kind": "both"}, "setting kind = both: must be policy or transition"),
+        ({"model": "tank"}, "model 'tank' is none of"),
+        ({"model": "rigid_body"}, "the model has no inputs to learn"),
+        ({"model": "ackermann"}, "steering_rate is not told by commands"),
+        ({"horizont": 3}, "no setting horizont; there are kind, "),
+        ({"process_noise": [1.0]}, "no setting process_noise"),
+        ({"network": {"hidden": 0}}, "setting network.hidden = 0"),
+        ({"network": {"sigma_min": 9.0}}, "sigma_range is (9.0, 6.0)"),
+        ({"training": {"learning_rate": -1}}, "setting training.learning_rate = -1"),
+        ({"device": "toaster"}, "device = toaster: must be auto or one that torch has"),
+        ({"states": "estimate"}, "`states: estimate` needs `estimator: FILE`"),
+        ({"states": "estimate", "estimator": "none.yaml"}, "none.yaml: No such file"),
+    ],
+)
+def test_a_wrong_setting(mistaken, bag, changes, words):
+    line = mistaken(bag, **changes)
+    assert words in line
+
+
+def test_a_noise_of_another_size(mistaken, bag):
+    assert "the noise has 1 numbers" in mistaken(bag, base=TRANSITION, process_noise=[1.0])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"kind: [", "not YAML"), (b"- 1", "must map settings"), (b"", "must map"), (b"\xff", "not")],
+)
+def test_a_settings_file_that_is_none(here, bag, tmp_path, content, words):
+    path = tmp_path / "train.yaml"
+    path.write_bytes(content)
+    assert words in refused(train([bag], path, tmp_path / "out", run=here))
+
+
+def test_a_settings_file_that_is_not_there(here, bag, tmp_path):
+    line = refused(train([bag], tmp_path / "none.yaml", tmp_path / "out", run=here))
+    assert "--config" in line
+    assert "No such file" in line
+
+
+def test_a_folder_that_can_not_be_made(here, bag, tmp_path):
+    (tmp_path / "file").write_text("")
+    config = settings(tmp_path / "train.yaml", SMALL)
+    assert "--out" in refused(train([bag], config, tmp_path / "file", run=here))
+
+
+def test_a_training_that_diverges(here, bag, tmp_path):
+    changed = QUICK["training"] | {"learning_rate": 1e30, "warm_up": 0}
+    config = settings(tmp_path / "train.yaml", SMALL, training=changed)
+    done = train([bag], config, tmp_path / "out", run=here)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith("the loss or its gradient is not finite: lower learning_rate\n")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_bag_without_what_a_transition_needs(mistaken):
+    line = mistaken(HUSKY, base=TRANSITION, states="/husky_velocity_controller/odom")
+    assert "husky.bag: no topic /cmd_vel" in line
+
+
+def leftovers(out, settings_told, content=b""):
+    out.mkdir()
+    (out / "training_run.json").write_text(settings_told)
+    (out / "training_state.safetensors").write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (None, "no interrupted training in"),
+        ("{", "is damaged: start without it"),
+        ("[]", "is damaged"),
+        ("{}", "is damaged"),
+        (json.dumps({"settings": [], "data": ""}), "is damaged"),
+        (json.dumps({"settings": {}, "data": ""}), "the interrupted training had another kind, "),
+    ],
+)
+def test_nothing_to_resume(here, bag, tmp_path, told, words):
+    if told is not None:
+        leftovers(tmp_path / "out", told)
+    config = settings(tmp_path / "train.yaml", SMALL)
+    assert words in refused(train([bag], config, tmp_path / "out", "--resume", run=here))
+
+
+def test_a_state_that_is_damaged_or_of_other_bags(here, bag, tmp_path, monkeypatch):
+    config, out = settings(tmp_path / "train.yaml", SMALL), tmp_path / "out"
+    assert train([bag], config, out, run=here).returncode == 0
+    kept = {}
+    monkeypatch.setattr(module, "_state", lambda _, told: kept.update(told))
+    assert train([bag], config, out, "--resume", run=here).returncode == 0
+    monkeypatch.undo()
+    (out / "training_run.json").write_text(json.dumps(kept | {"data": "other"}))
+    line = refused(train([bag], config, out, "--resume", run=here))
+    assert "the interrupted training had other bags" in line
+    (out / "training_run.json").write_text(json.dumps(kept))
+    for content in (b"", b"nothing of the kind" * 9):
+        (out / "training_state.safetensors").write_bytes(content)
+        line = refused(train([bag], config, out, "--resume", run=here))
+        assert "training_state.safetensors" in line
+
+
+def test_no_arguments_and_help(capsys):
+    for arguments, code in (([], 2), (["--help"], 0)):
+        with pytest.raises(SystemExit) as ended:
+            main(["train", *arguments])
+        assert ended.value.code == code
+    assert "--resume" in capsys.readouterr().out
