@@ -9,7 +9,6 @@ paper's networks do not; `--network dense` takes perceptrons that do not know it
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from report import Figure, conclude, options
 # isort: split
 import torch
 from particle_policy import demonstrations, success, train_regressor, train_wells
+from rates import interval, percent
 
 from ebm_mpc_ros.energy.chunks import ChunkSampler, ChunkSettings
 from ebm_mpc_ros.energy.device import use_one_thread
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
 
 _SIZES = 1, 2, 4, 8, 16, 32
 _BARS = {2: 95.0, 8: 95.0, 16: 94.0, 32: 70.0}
@@ -41,7 +39,6 @@ _FULL = TrainingSettings(steps=4000, patience=1000)
 # A step of one well takes a third of the time where N is large.
 _FULL_REGRESSOR = replace(_FULL, steps=12_000)
 _QUICK = replace(_FULL, steps=1500)
-_DEVIATIONS = 1.96
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def _measure(size: int, extent: Extent) -> list[Figure]:
     ) -> Figure:
         succeeded = success(chunk, spread, size)
         bar = 100.0 - _BARS[size] if held and size in _BARS else None
-        beside = f"success {_interval(succeeded)}{paper}"
+        beside = f"success {percent(succeeded):.1f} % {interval(succeeded)}{paper}"
         return Figure(
             f"N={size}: failures, {name}", 100.0 * (1.0 - succeeded.mean()), "%", bar, beside
         )
@@ -103,16 +100,6 @@ def _measure(size: int, extent: Extent) -> list[Figure]:
     for figure in figures:
         print(f"{figure.name}: {figure.value:.4g} {figure.unit} {figure.beside}", flush=True)
     return figures
-
-
-def _interval(succeeded: NDArray[np.bool_]) -> str:
-    """Return the success rate and Wilson's 95 % interval of it."""
-    count, rate = len(succeeded), float(succeeded.mean())
-    z2 = _DEVIATIONS**2 / count
-    middle = (rate + z2 / 2) / (1 + z2)
-    half = _DEVIATIONS * math.sqrt(rate * (1 - rate) / count + z2 / (4 * count)) / (1 + z2)
-    low, high = 100 * (middle - half), 100 * (middle + half)
-    return f"{100 * rate:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 if __name__ == "__main__":

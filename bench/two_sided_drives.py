@@ -25,7 +25,7 @@ from ebm_mpc_ros.tools.demonstrator import MODEL, SPEED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ebm_mpc_ros.energy.planner import Plan
+    from ebm_mpc_ros.energy.outcome import Plan
     from ebm_mpc_ros.simulation.courses import Course
 
     Vector = NDArray[np.float64]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.energy.bounds import Bounds
 
 
+NOISE_FREE = 2.0
+"""ε/σ² whose step without noise, y + σ² s, leads to the mean of what the score points to."""
+
+
 @dataclass(frozen=True)
 class Level:
     """An energy and the step size ε it is sampled with."""
@@ -51,7 +55,14 @@ def noise_levels(
         sigmas: Noise levels in the order they are visited.
         ratio: ε/σ²: below 4, since the curvature of data under noise is at most 1/σ².
     """
-    return [Level(energy.at(c, sigma), ratio * sigma * sigma) for sigma in sigmas]
+    return placed_levels([energy.at(c, sigma) for sigma in sigmas], sigmas, ratio)
+
+
+def placed_levels(energies: Sequence[Energy], sigmas: Sequence[float], ratio: float) -> list[Level]:
+    """Return a level for each energy with ε = ratio · σ² of its σ."""
+    return [
+        Level(energy, ratio * sigma * sigma) for energy, sigma in zip(energies, sigmas, strict=True)
+    ]
 
 
 @torch.no_grad()

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ebm_mpc_ros.energy.annealed import Level, anneal, geometric
+from ebm_mpc_ros.energy.annealed import NOISE_FREE, anneal, geometric, placed_levels
+from ebm_mpc_ros.energy.checks import check_least
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from ebm_mpc_ros.energy.wells import Wells
-
-_NOISE_FREE = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,7 @@ class ChunkSettings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for name, least in (("levels", 2), ("steps", 1), ("chains", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed is {least} or more")
+        check_least(self, levels=2, steps=1, chains=1)
         if not 0 < self.ratio < 4:
             raise ValueError(f"ratio is {self.ratio}, allowed is above 0 and below 4")
         if not self.judge > 0:
@@ -63,7 +60,7 @@ class ChunkSampler:
 
     def descend(self, c: Tensor) -> Tensor:
         """Return where y ← y + σ² s = Σ r_k μ_k leads from y = 0, one step a level, no noise."""
-        return self._anneal(c, c.new_zeros(len(c), self._wells.variables), 1, _NOISE_FREE, 0.0)
+        return self._anneal(c, c.new_zeros(len(c), self._wells.variables), 1, NOISE_FREE, 0.0)
 
     def sample(self, c: Tensor) -> Tensor:
         """Return the end of one Langevin chain each, annealed from the largest σ to the least."""
@@ -89,10 +86,7 @@ class ChunkSampler:
         self, c: Tensor, start: Tensor, steps: int, ratio: float, temperature: float
     ) -> Tensor:
         energies = self._wells.levels(c, self._sigmas)
-        levels = [
-            Level(energy, ratio * sigma * sigma)
-            for energy, sigma in zip(energies, self._sigmas, strict=True)
-        ]
+        levels = placed_levels(energies, self._sigmas, ratio)
         return anneal(
             levels, start, steps=steps, generator=self._generator, temperature=temperature
         ).x

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ebm_mpc_ros.energy.base import LinearChange
+from ebm_mpc_ros.energy.checks import (
+    check_least,
+    check_not_negative,
+    check_positive,
+    check_share,
+)
 from ebm_mpc_ros.energy.descent import Descent, descend
-from ebm_mpc_ros.energy.langevin import Chains, mala
+from ebm_mpc_ros.energy.langevin import mala
+from ebm_mpc_ros.energy.outcome import Floats, Plan, made, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
+from ebm_mpc_ros.energy.seam import shifted
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.energy.cost import PlanCost
     from ebm_mpc_ros.models.base import Model
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,71 +70,15 @@ class PlannerSettings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for name, least in (
-            ("horizon", 1),
-            ("chains", 1),
-            ("adapt_steps", 0),
-            ("steps", 0),
-            ("fresh_steps", 0),
-            ("descent_candidates", 1),
-            ("descent_steps", 0),
-            ("seed", 0),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed is {least} or more")
-        for name in ("dt", "temperature", "fresh_temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed are positive numbers")
-        for name in ("switch_margin", "time_limit"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed are numbers from 0 up")
-        if not 0 <= self.fresh_share <= 1:
-            raise ValueError(f"fresh_share is {self.fresh_share}, allowed is 0 to 1")
+        check_least(self, horizon=1, chains=1, adapt_steps=0, steps=0, fresh_steps=0)
+        check_least(self, descent_candidates=1, descent_steps=0, seed=0)
+        check_positive(self, "dt", "temperature", "fresh_temperature")
+        check_not_negative(self, "switch_margin", "time_limit")
+        check_share(self, "fresh_share")
         if self.descent_candidates > self.chains + 1:
             raise ValueError(
                 f"descent_candidates is {self.descent_candidates}, allowed is chains + 1 at most"
             )
-
-
-class Ended(Enum):
-    """How a call of `Planner.plan` ended."""
-
-    COMPLETE = "complete"
-    DEADLINE = "deadline"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A plan and the samples it was chosen from.
-
-    Attributes:
-        inputs: Inputs (N, m), within their bounds.
-        states: States (N + 1, n) that they lead through.
-        energy: J of the plan.
-        sample_states: States of the chains (S, N + 1, n).
-        sample_energies: J of the chains (S,).
-        acceptance: Mean acceptance of the chains' counted steps; NaN where there were none.
-        step_size: Their step size in whitened coordinates.
-        clearance: Least clearance of the states from an obstacle, in m; inf without obstacles.
-        switched: Whether a chain has replaced the last plan.
-        ended: How the call ended.
-        usable: Whether the plan may be driven.
-        reason: Why it is not, or what cut it short; empty where all went well.
-    """
-
-    inputs: Floats
-    states: Floats
-    energy: float
-    sample_states: Floats
-    sample_energies: Floats
-    acceptance: float
-    step_size: float
-    clearance: float
-    switched: bool
-    ended: Ended
-    usable: bool
-    reason: str
 
 
 class Planner:
@@ -195,7 +142,7 @@ class Planner:
         """
         deadline = time.monotonic() + self._settings.time_limit
         self._check_shapes(state, reference, obstacles)
-        reason = _refusal(state, reference, obstacles, elapsed_s)
+        reason = refusal(state, reference, obstacles, elapsed_s)
         if reason:
             return self._refused(state, reason)
 
@@ -248,8 +195,16 @@ class Planner:
         chosen = best if switched else 0
         self._last = descent.x[chosen]
         complete = chains.steps == settings.steps and descent.steps == settings.descent_steps
-        return self._published(
-            energy, float(descent.energy[chosen]), chains, switched and not begins, complete
+        return made(
+            energy,
+            self._last,
+            float(descent.energy[chosen]),
+            self._chains,
+            chains.energy * T,
+            chains,
+            switched=switched and not begins,
+            complete=complete,
+            time_limit=settings.time_limit,
         )
 
     def _first(self, energy: PlanEnergy) -> Tensor:
@@ -263,15 +218,11 @@ class Planner:
     def _shift(self, elapsed_s: float) -> Tensor:
         """Shift the chains and return the last plan shifted, the last input held."""
         assert self._last is not None  # noqa: S101
-        N = self._settings.horizon
-        place = (torch.arange(N) + elapsed_s / self._settings.dt).clamp(max=N - 1)
-        floor = place.floor().clamp(max=max(N - 2, 0))
-        weight = (place - floor).to(self._last)[:, None]
-        index = floor.long().to(self._device)
-        U = torch.cat([self._last[None], self._chains]).view(len(self._chains) + 1, N, -1)
-        shifted = U[:, index].lerp(U[:, (index + 1).clamp(max=N - 1)], weight).flatten(1)
-        self._chains = shifted[1:]
-        return shifted[0]
+        plans = torch.cat([self._last[None], self._chains])
+        plans = plans.view(len(plans), self._settings.horizon, -1)
+        moved = shifted(plans, elapsed_s / self._settings.dt).flatten(1)
+        self._chains = moved[1:]
+        return moved[0]
 
     def _draw(self, change: LinearChange, center: Tensor, every: bool) -> tuple[Tensor, Tensor]:
         """Return the places of the oldest chains, or of all, and draws from N(center, T_f H⁻¹)."""
@@ -286,44 +237,9 @@ class Planner:
         self._oldest = (self._oldest + fresh) % count
         return index, drawn
 
-    def _published(
-        self, energy: PlanEnergy, value: float, chains: Chains, switched: bool, complete: bool
-    ) -> Plan:
-        assert self._last is not None  # noqa: S101
-        states = energy.rollout(torch.cat([self._last[None], self._chains]))
-        usable = math.isfinite(value)
-        reason = "" if complete else f"the time limit of {self._settings.time_limit} s has passed"
-        return Plan(
-            inputs=_floats(self._last.view(self._settings.horizon, -1)),
-            states=_floats(states[0]),
-            energy=value,
-            sample_states=_floats(states[1:]),
-            sample_energies=_floats(chains.energy * self._settings.temperature),
-            acceptance=chains.acceptance,
-            step_size=chains.step_size,
-            clearance=float(energy.clearance(states[0])),
-            switched=switched,
-            ended=Ended.COMPLETE if complete else Ended.DEADLINE,
-            usable=usable,
-            reason=reason if usable else "the plan's energy is not finite",
-        )
-
     def _refused(self, state: Floats, reason: str) -> Plan:
-        N, n, m = self._settings.horizon, len(state), len(self._cost.input_weight)
-        return Plan(
-            inputs=np.zeros((N, m)),
-            states=np.full((N + 1, n), math.nan),
-            energy=math.nan,
-            sample_states=np.zeros((0, N + 1, n)),
-            sample_energies=np.zeros(0),
-            acceptance=math.nan,
-            step_size=self._step_size,
-            clearance=math.nan,
-            switched=False,
-            ended=Ended.REFUSED,
-            usable=False,
-            reason=reason,
-        )
+        horizon, inputs = self._settings.horizon, len(self._cost.input_weight)
+        return refused(horizon, len(state), inputs, reason, step_size=self._step_size)
 
     def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:
         n = self._model.state_size
@@ -337,19 +253,3 @@ class Planner:
 
     def _tensor(self, values: Floats | tuple[float, ...]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self._device)
-
-
-def _refusal(state: Floats, reference: Floats, obstacles: Floats, elapsed_s: float) -> str:
-    """Return what is wrong with the values, empty where nothing is."""
-    for name, values in (("state", state), ("reference", reference), ("obstacles", obstacles)):
-        if not np.isfinite(values).all():
-            return f"{name} is not finite"
-    if (obstacles[:, 2] < 0).any():
-        return "an obstacle's radius is negative"
-    if not 0 <= elapsed_s < math.inf:
-        return f"elapsed_s is {elapsed_s}, allowed are numbers from 0 up"
-    return ""
-
-
-def _floats(tensor: Tensor) -> Floats:
-    return tensor.cpu().numpy().astype(np.float64)

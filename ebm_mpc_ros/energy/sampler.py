@@ -12,6 +12,7 @@ import torch
 
 from ebm_mpc_ros.energy.annealed import Level, anneal
 from ebm_mpc_ros.energy.bounds import Squashed
+from ebm_mpc_ros.energy.checks import check_least, check_not_negative, check_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,19 +59,15 @@ class SamplerSettings:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for name, least in (("chains", 1), ("steps", 0), ("adapt_steps", 0), ("warm_levels", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed is {least} or more")
+        check_least(self, chains=1, steps=0, adapt_steps=0, warm_levels=1)
         if self.method not in get_args(Method):
             raise ValueError(f"method is {self.method}, allowed are {', '.join(get_args(Method))}")
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"temperature is {self.temperature}, allowed are numbers from 0 up")
         if self.method != "ula" and self.temperature != 1:
             raise ValueError(f"temperature is {self.temperature}, allowed is 1 with {self.method}")
-        if not 0 <= self.fresh_share <= 1:
-            raise ValueError(f"fresh_share is {self.fresh_share}, allowed is 0 to 1")
-        if not self.time_limit >= 0:
-            raise ValueError(f"time_limit is {self.time_limit}, allowed are numbers from 0 up")
+        check_share(self, "fresh_share")
+        check_not_negative(self, "time_limit")
 
 
 class Ended(Enum):

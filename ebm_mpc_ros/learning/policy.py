@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ebm_mpc_ros.control import model_reference, planar_outputs
-from ebm_mpc_ros.energy.annealed import Level, anneal, geometric
+from ebm_mpc_ros.energy.annealed import NOISE_FREE, Level, anneal, geometric, placed_levels
 from ebm_mpc_ros.energy.base import LinearChange
+from ebm_mpc_ros.energy.checks import check_least, check_not_negative, check_positive
 from ebm_mpc_ros.energy.descent import descend
+from ebm_mpc_ros.energy.outcome import Plan, made, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
-from ebm_mpc_ros.energy.planner import Ended, Plan
-from ebm_mpc_ros.energy.refusals import refusal, refused
 from ebm_mpc_ros.energy.seam import shifted
 from ebm_mpc_ros.energy.total import Total
 from ebm_mpc_ros.energy.wells import Wells
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.energy.wells import PlacedWells
     from ebm_mpc_ros.learning.recording import Floats
     from ebm_mpc_ros.models import Model
-
-_NOISE_FREE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,24 +72,11 @@ class PolicySettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("chains", 1),
-            ("levels", 2),
-            ("steps", 1),
-            ("candidates", 1),
-            ("descent_steps", 0),
-            ("seed", 0),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed is {least} or more")
+        check_least(self, chains=1, levels=2, steps=1, candidates=1, descent_steps=0, seed=0)
         if not 0 < self.ratio < 4:
             raise ValueError(f"ratio is {self.ratio}, allowed is above 0 and below 4")
-        for name in ("kept_sigma", "free_sigma", "judge"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed are positive numbers")
-        for name in ("switch_margin", "time_limit"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, allowed are numbers from 0 up")
+        check_positive(self, "kept_sigma", "free_sigma", "judge")
+        check_not_negative(self, "switch_margin", "time_limit")
         if self.candidates > self.chains:
             raise ValueError(f"candidates is {self.candidates}, allowed is {self.chains} at most")
 
@@ -256,22 +241,16 @@ class LearnedPolicy:
         chosen = lowest if switched or kept is None else 0
         self._last = descent.x[chosen]
         complete = sampled and descent.steps == settings.descent_steps
-        usable = math.isfinite(value[chosen])
-        reason = "" if complete else f"the time limit of {settings.time_limit} s has passed"
-        states = energy.rollout(change.to_original(torch.cat([self._last[None], chains.x])))
-        return Plan(
-            inputs=_floats(change.to_original(self._last[None]).view(self._contract.horizon, -1)),
-            states=_floats(states[0]),
-            energy=float(value[chosen]),
-            sample_states=_floats(states[1:]),
-            sample_energies=_floats(energies),
-            acceptance=chains.acceptance,
-            step_size=chains.step_size,
-            clearance=float(energy.clearance(states[0])),
+        return made(
+            energy,
+            change.to_original(self._last[None])[0],
+            float(value[chosen]),
+            change.to_original(chains.x),
+            energies,
+            chains,
             switched=switched,
-            ended=Ended.COMPLETE if complete else Ended.DEADLINE,
-            usable=usable,
-            reason=reason if usable else "the plan's energy is not finite",
+            complete=complete,
+            time_limit=settings.time_limit,
         )
 
     def _goal(self, reference: Floats) -> Floats:
@@ -291,11 +270,7 @@ class LearnedPolicy:
         *placed, free, judge = self._wells.levels(
             c, [*self._sigmas, settings.free_sigma, settings.judge]
         )
-        levels = [
-            Level(energy, settings.ratio * sigma**2)
-            for energy, sigma in zip(placed, self._sigmas, strict=True)
-        ]
-        return levels, free, judge
+        return placed_levels(placed, self._sigmas, settings.ratio), free, judge
 
     def _energy(self, state: Floats, goal: Floats, obstacles: Floats) -> PlanEnergy:
         there = self._tensor(model_reference(self._model, goal))
@@ -314,10 +289,7 @@ class LearnedPolicy:
         if self._last is None or steps >= self._contract.horizon:
             return None
         last = shifted(self._last.view(1, self._contract.horizon, -1), steps).flatten(1)
-        free = [
-            Level(level.energy, _NOISE_FREE * sigma**2)
-            for level, sigma in zip(levels, self._sigmas, strict=True)
-        ]
+        free = placed_levels([level.energy for level in levels], self._sigmas, NOISE_FREE)
         return anneal(
             free[self._kept_from :], last, steps=1, generator=self._generator, temperature=0.0
         ).x
@@ -351,7 +323,3 @@ def _sight(checkpoint: Checkpoint) -> Sight:
         return Sight(**checkpoint.contract.details["sight"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{checkpoint.path}: what it sees is not said: {error}") from error
-
-
-def _floats(tensor: Tensor) -> Floats:
-    return tensor.cpu().numpy().astype(np.float64)

@@ -14,7 +14,7 @@ from visualization_msgs.msg import MarkerArray
 
 from ebm_mpc_ros.control import Actuation, planar_outputs
 from ebm_mpc_ros.energy.device import choose_device, use_one_thread
-from ebm_mpc_ros.energy.planner import Plan, Planner
+from ebm_mpc_ros.energy.planner import Planner
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ebm_mpc_ros.energy.cost import PlanCost
+    from ebm_mpc_ros.energy.outcome import Plan
 
 Floats = NDArray[np.float64]
 

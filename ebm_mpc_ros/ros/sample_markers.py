@@ -12,7 +12,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ebm_mpc_ros.ros.messages import to_time
 
 if TYPE_CHECKING:
-    from ebm_mpc_ros.energy.planner import Plan
+    from ebm_mpc_ros.energy.outcome import Plan
 
 _WIDTH = 0.01
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.energy.planner import Ended, Planner, PlannerSettings
+from ebm_mpc_ros.energy.outcome import Ended
+from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
 from ebm_mpc_ros.models import load_model
 
 INF = math.inf

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.energy.planner import Ended
+from ebm_mpc_ros.energy.outcome import Ended
 from ebm_mpc_ros.learning.architecture import build
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load, save
 from ebm_mpc_ros.learning.conditions import Sight, condition_units

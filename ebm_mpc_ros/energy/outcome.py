@@ -1,0 +1,141 @@
+"""A plan and how the call ended that made it, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ebm_mpc_ros.energy.langevin import Chains
+    from ebm_mpc_ros.energy.plan import PlanEnergy
+
+Floats = NDArray[np.float64]
+
+
+class Ended(Enum):
+    """How a call of a planner ended."""
+
+    COMPLETE = "complete"
+    DEADLINE = "deadline"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan and the samples it was chosen from.
+
+    Attributes:
+        inputs: Inputs (N, m), within their bounds.
+        states: States (N + 1, n) that they lead through.
+        energy: The plan's energy: J, or what a learned policy compares by.
+        sample_states: States of the chains (S, N + 1, n).
+        sample_energies: Their energies (S,).
+        acceptance: Mean acceptance of the chains' counted steps; NaN where there were none.
+        step_size: Their step size in the coordinates that they run in.
+        clearance: Least clearance of the states from an obstacle, in m; inf without obstacles.
+        switched: Whether a chain has replaced the last plan.
+        ended: How the call ended.
+        usable: Whether the plan may be driven.
+        reason: Why it is not, or what cut it short; empty where all went well.
+    """
+
+    inputs: Floats
+    states: Floats
+    energy: float
+    sample_states: Floats
+    sample_energies: Floats
+    acceptance: float
+    step_size: float
+    clearance: float
+    switched: bool
+    ended: Ended
+    usable: bool
+    reason: str
+
+
+def made(
+    energy: PlanEnergy,
+    plan: Tensor,
+    value: float,
+    samples: Tensor,
+    sample_energies: Tensor,
+    chains: Chains,
+    *,
+    switched: bool,
+    complete: bool,
+    time_limit: float,
+) -> Plan:
+    """Return a plan that was chosen.
+
+    Args:
+        energy: What rolls inputs out.
+        plan: Its inputs (N m,).
+        value: Its energy.
+        samples: Inputs of the chains (S, N m).
+        sample_energies: Their energies (S,).
+        chains: How they fared.
+        switched: Whether a chain has replaced the last plan.
+        complete: Whether every step was made.
+        time_limit: Seconds after which none is.
+    """
+    states = energy.rollout(torch.cat([plan[None], samples]))
+    usable = math.isfinite(value)
+    reason = "" if complete else f"the time limit of {time_limit} s has passed"
+    return Plan(
+        inputs=_floats(plan.view(energy.horizon, -1)),
+        states=_floats(states[0]),
+        energy=value,
+        sample_states=_floats(states[1:]),
+        sample_energies=_floats(sample_energies),
+        acceptance=chains.acceptance,
+        step_size=chains.step_size,
+        clearance=float(energy.clearance(states[0])),
+        switched=switched,
+        ended=Ended.COMPLETE if complete else Ended.DEADLINE,
+        usable=usable,
+        reason=reason if usable else "the plan's energy is not finite",
+    )
+
+
+def refused(
+    horizon: int, states: int, inputs: int, reason: str, *, step_size: float = math.nan
+) -> Plan:
+    """Return a plan of so many steps, states and inputs that may not be driven."""
+    return Plan(
+        inputs=np.zeros((horizon, inputs)),
+        states=np.full((horizon + 1, states), math.nan),
+        energy=math.nan,
+        sample_states=np.zeros((0, horizon + 1, states)),
+        sample_energies=np.zeros(0),
+        acceptance=math.nan,
+        step_size=step_size,
+        clearance=math.nan,
+        switched=False,
+        ended=Ended.REFUSED,
+        usable=False,
+        reason=reason,
+    )
+
+
+def refusal(state: Floats, reference: Floats, obstacles: Floats, elapsed_s: float) -> str:
+    """Return what is wrong with the values that a planner is given, empty where nothing is."""
+    for name, values in (("state", state), ("reference", reference), ("obstacles", obstacles)):
+        if not np.isfinite(values).all():
+            return f"{name} is not finite"
+    if (obstacles[:, 2] < 0).any():
+        return "an obstacle's radius is negative"
+    if not 0 <= elapsed_s < math.inf:
+        return f"elapsed_s is {elapsed_s}, allowed are numbers from 0 up"
+    return ""
+
+
+def _floats(tensor: Tensor) -> Floats:
+    return tensor.cpu().numpy().astype(np.float64)
