@@ -4,6 +4,7 @@ from launch.actions import OpaqueFunction
 
 from ebm_mpc_ros.tools.graph import robot_graph
 from ebm_mpc_ros.tools.launching import (
+    checkpoint_argument,
     common_arguments,
     controller_argument,
     flag,
@@ -19,6 +20,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             controller_argument(),
+            checkpoint_argument(),
             *common_arguments(use_sim_time=False),
             OpaqueFunction(function=_start),
         ]
@@ -29,6 +31,7 @@ def _start(context: LaunchContext) -> list:
     specs = robot_graph(
         controller=text(context, "controller"),
         params_file=params_file(context),
+        checkpoint=text(context, "checkpoint"),
         use_sim_time=flag(context, "use_sim_time"),
     )
     return to_actions(specs, text(context, "namespace"))

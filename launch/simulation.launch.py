@@ -5,6 +5,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import simulation_graph
 from ebm_mpc_ros.tools.launching import (
+    checkpoint_argument,
     common_arguments,
     controller_argument,
     flag,
@@ -20,6 +21,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             controller_argument(),
+            checkpoint_argument(),
             DeclareLaunchArgument(
                 "course",
                 default_value="figure_eight",
@@ -43,6 +45,7 @@ def _start(context: LaunchContext) -> list:
         seed=int(text(context, "seed")),
         rate=float(text(context, "rate")),
         params_file=params_file(context),
+        checkpoint=text(context, "checkpoint"),
         use_sim_time=flag(context, "use_sim_time"),
     )
     return to_actions(specs, text(context, "namespace"))

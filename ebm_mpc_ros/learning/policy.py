@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ class PolicySettings:
         levels: How many σ, in a geometric sequence from the largest that was trained to the least.
         steps: Langevin steps a level.
         ratio: ε/σ² of those, below 4.
+        sampler: `ula`, or `mala`, which corrects each step.
         kept_sigma: σ from which the last chunk descends to what is now to be done. Larger than
             the changes of a chunk from call to call, smaller than what sets two ways apart.
         judge: σ at which chunks compare: so large that it is the weights of the wells that tell.
@@ -62,6 +63,7 @@ class PolicySettings:
     levels: int = 12
     steps: int = 3
     ratio: float = 0.5
+    sampler: Literal["ula", "mala"] = "ula"
     kept_sigma: float = 0.5
     judge: float = 3.0
     candidates: int = 4
@@ -75,6 +77,8 @@ class PolicySettings:
         check_least(self, chains=1, levels=2, steps=1, candidates=1, descent_steps=0, seed=0)
         if not 0 < self.ratio < 4:
             raise ValueError(f"ratio is {self.ratio}, allowed is above 0 and below 4")
+        if self.sampler not in ("ula", "mala"):
+            raise ValueError(f"sampler is {self.sampler}, allowed is ula or mala")
         check_positive(self, "kept_sigma", "free_sigma", "judge")
         check_not_negative(self, "switch_margin", "time_limit")
         if self.candidates > self.chains:
@@ -302,7 +306,12 @@ class LearnedPolicy:
         )
         start = noise.mul_(self._sigmas[0])
         return anneal(
-            levels, start, steps=self._settings.steps, generator=self._generator, stop=stop
+            levels,
+            start,
+            steps=self._settings.steps,
+            generator=self._generator,
+            corrected=self._settings.sampler == "mala",
+            stop=stop,
         )
 
     def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -14,7 +15,6 @@ from visualization_msgs.msg import MarkerArray
 
 from ebm_mpc_ros.control import Actuation, planar_outputs
 from ebm_mpc_ros.energy.device import choose_device, use_one_thread
-from ebm_mpc_ros.energy.planner import Planner
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
@@ -23,7 +23,8 @@ from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.plan_message import to_plan
-from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost, planner_settings
+from ebm_mpc_ros.ros.policy_choice import policy_of, reference_steps
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
 from ebm_mpc_ros.ros.robot_parameters import (
     command_limits,
@@ -54,7 +55,7 @@ class _Job(NamedTuple):
 
 
 class PolicyNode(ManagedNode):
-    """Thin around `Planner`, which runs on a thread of its own; the newest state wins."""
+    """Thin around a `Policy`, which runs on a thread of its own; the newest state wins."""
 
     def __init__(self) -> None:
         """Declare the parameters."""
@@ -72,9 +73,8 @@ class PolicyNode(ManagedNode):
             self._device = choose_device(values["device"])
         except ValueError as error:
             raise ParameterError(f"parameter {error}") from error
-        self._planner = Planner(
-            model, plan_cost(values, model), planner_settings(values), device=self._device
-        )
+        self._policy = policy_of(values, model, self._device)
+        self._ahead = reference_steps(values, self._policy)
         self._model, self._actuation = model, Actuation(model)
         self._dt, self._horizon = values["dt"], values["horizon"]
         self._frame, self._base = values["odom_frame"], values["base_link_frame"]
@@ -126,6 +126,7 @@ class PolicyNode(ManagedNode):
     def change(self, values: dict[str, Any]) -> Callable[[], None]:
         """Take other limits, weights, speeds and margins."""
         cost = plan_cost(values, self._model)
+        steps = reference_steps(values, self._policy)
         limits = command_limits(values, self._model)
         settings = follower_settings(values, self._model)
         try:
@@ -135,6 +136,7 @@ class PolicyNode(ManagedNode):
 
         def apply() -> None:
             path()
+            self._ahead = steps
             if self._driver is not None:
                 self._driver.use(limits)
             with self._wake:
@@ -185,10 +187,11 @@ class PolicyNode(ManagedNode):
         if self._newest is not None:
             newest = self._newest[1]
             values |= {
-                "acceptance": f"{newest.acceptance:.2f}",
                 "energy": f"{newest.energy:.3f}",
                 "clearance m": f"{newest.clearance:.3f}",
             }
+            if not math.isnan(newest.acceptance):
+                values["acceptance"] = f"{newest.acceptance:.2f}"
         values |= {f"estimate dropped: {key}": n for key, n in self._estimate.dropped.items()}
         values |= {f"obstacle dropped: {key}": n for key, n in self._obstacles.dropped.items()}
         values |= self._path.dropped
@@ -204,7 +207,7 @@ class PolicyNode(ManagedNode):
             state = self._estimate.completed(self._driver.command if self._driver else None)
             stamp = self._estimate.stamp
             ahead = (stamp - self.now) * 1e-9
-            reference = self._path.reference(state, self._dt, self._horizon, ahead)
+            reference = self._path.reference(state, self._dt, self._ahead, ahead)
             job = _Job(stamp, state, reference, self._obstacles.circles())
             with self._wake:
                 self._skipped += self._busy
@@ -228,9 +231,9 @@ class PolicyNode(ManagedNode):
             assert job is not None  # noqa: S101
             try:
                 if cost is not None:
-                    self._planner.use(cost)
+                    self._policy.use(cost)
                 if last is None or not 0 <= job.stamp - last < 1_000_000_000:
-                    self._planner.reset()
+                    self._policy.reset()
                     last = job.stamp
                 self._sample(job, (job.stamp - last) * 1e-9)
                 last = job.stamp
@@ -240,7 +243,7 @@ class PolicyNode(ManagedNode):
 
     def _sample(self, job: _Job, elapsed: float) -> None:
         started = time.perf_counter()
-        plan = self._planner.plan(job.state, job.reference, job.obstacles, elapsed)
+        plan = self._policy.plan(job.state, job.reference, job.obstacles, elapsed)
         self._times.add(time.perf_counter() - started)
         self._reason = plan.reason if not plan.usable else ""
         if plan.clearance < 0.0:

@@ -1,11 +1,11 @@
-"""policy_node's parameters, and the planner's settings from them."""
+"""policy_node's parameters, and what a plan costs by them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.energy.planner import PlannerSettings
+from ebm_mpc_ros.learning.policy import added
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS, bounds, weights
 
@@ -48,12 +48,54 @@ def _number(
 
 POLICY_PARAMETERS = (
     *ROBOT_PARAMETERS,
+    Parameter(
+        name="checkpoint",
+        kind="str",
+        default="",
+        description=(
+            "What train made, a path or package://NAME/PATH; empty for the tracking cost alone."
+        ),
+    ),
     _number("frequency", 20.0, "Hz", "Rate of plans.", least=0.1, most=200.0),
     _number("dt", 0.1, "s", "Step of a plan.", most=1.0),
     _count("horizon", 20, 2, 500, "Steps of a plan."),
     _count("chains", 64, 4, 65_536, "Langevin chains, all in parallel."),
-    _count("steps", 6, 1, 1000, "Langevin steps of a call."),
-    _number("temperature", 0.1, "", "T of p(U) = exp(-J(U)/T)/Z.", least=LIGHTEST, most=HEAVIEST),
+    _count("steps", 6, 1, 1000, "Langevin steps of a call on the tracking cost."),
+    _number(
+        "temperature",
+        0.1,
+        "",
+        "T of p(U) = exp(-J(U)/T)/Z with the tracking cost J.",
+        least=LIGHTEST,
+        most=HEAVIEST,
+    ),
+    Parameter(
+        name="sampler",
+        kind="str",
+        default="ula",
+        choices=("ula", "mala"),
+        description="How a checkpoint's energy is sampled; the tracking cost always is by mala.",
+    ),
+    _count("levels", 12, 2, 100, "Noise levels of a checkpoint's energy that a call descends."),
+    _count("level_steps", 3, 1, 1000, "Langevin steps at each of them."),
+    _number(
+        "goal_weight",
+        0.0,
+        "1/m^2",
+        "Added to a checkpoint's energy: of a chunk's end from the goal.",
+        least=0.0,
+        most=HEAVIEST,
+        live=True,
+    ),
+    _number(
+        "smoothness",
+        0.01,
+        "",
+        "Added to a checkpoint's energy: weight of the inputs.",
+        least=LIGHTEST,
+        most=HEAVIEST,
+        live=True,
+    ),
     _number(
         "switch_margin",
         0.5,
@@ -103,7 +145,7 @@ POLICY_PARAMETERS = (
 
 
 def plan_cost(values: Mapping[str, Any], model: Model) -> PlanCost:
-    """Return what a plan costs.
+    """Return what a plan costs: with a checkpoint, what is added to its energy.
 
     Raises:
         ParameterError: The values don't fit together, or not the model.
@@ -113,7 +155,7 @@ def plan_cost(values: Mapping[str, Any], model: Model) -> PlanCost:
     if not values["input_weights"]:
         input_weights = [_INPUT_FACTOR * weight for weight in input_weights]
     try:
-        return PlanCost(
+        cost = PlanCost(
             state_weight=tuple(weights(values, "state_weights", model.state_names)),
             terminal_weight=tuple(weights(values, "terminal_weights", model.state_names)),
             input_weight=tuple(input_weights),
@@ -127,24 +169,6 @@ def plan_cost(values: Mapping[str, Any], model: Model) -> PlanCost:
         )
     except ValueError as error:
         raise ParameterError(f"parameter {error}") from error
-
-
-def planner_settings(values: Mapping[str, Any]) -> PlannerSettings:
-    """Return how plans are sampled.
-
-    Raises:
-        ParameterError: The values don't fit together.
-    """
-    try:
-        return PlannerSettings(
-            horizon=values["horizon"],
-            dt=values["dt"],
-            chains=values["chains"],
-            steps=values["steps"],
-            temperature=values["temperature"],
-            switch_margin=values["switch_margin"],
-            time_limit=values["time_limit"],
-            seed=values["seed"],
-        )
-    except ValueError as error:
-        raise ParameterError(f"parameter {error}") from error
+    if not values["checkpoint"]:
+        return cost
+    return added(cost, model, goal=values["goal_weight"], smoothness=values["smoothness"])

@@ -26,6 +26,7 @@ _START_PATIENCE = 60.0
 _STALL_PATIENCE = 20.0
 _SLUGGISH = 0.5
 _FAILED = 1
+_CANNOT = "can't configure: "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=CONTROLLERS,
         default="policy_mpc",
         help="; ".join(f"{name}: {text}" for name, text in CONTROLLERS.items()),
+    )
+    parser.add_argument(
+        "--checkpoint",
+        default="",
+        metavar="FILE",
+        help="a trained policy; empty for the tracking cost, and package://ebm_mpc_ros/"
+        "checkpoints/two_sided.safetensors is the one that ships",
     )
     parser.add_argument(
         "--course", choices=course_names(), default="figure_eight", help="the course to drive"
@@ -56,14 +64,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed}: must be at least 0")
     out: Path = arguments.out
-    bag = _fresh(out)
-    specs = (
-        *simulation_graph(
+    try:
+        graph = simulation_graph(
             controller=arguments.controller,
             course=arguments.course,
             seed=arguments.seed,
             params_file=default_params_file(),
-        ),
+            checkpoint=arguments.checkpoint,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    bag = _fresh(out)
+    specs = (
+        *graph,
         recorder(
             bag, announce="mpc/prediction" if arguments.controller == "mpc" else "policy/plan"
         ),
@@ -123,10 +136,22 @@ def _watch(processes: Processes, seconds: float) -> None:
             if latest is not None and latest > driven:
                 driven, heard = latest, now
                 advance_to(driven)
+            refusal = _refusal(processes) if driven == 0.0 else ""
+            if refusal:
+                raise UserError(refusal)
             if driven == 0.0 and now - started > _START_PATIENCE:
                 raise _DriveFailedError(f"no command within {_START_PATIENCE:.0f} s")
             if driven > 0.0 and now - heard > _STALL_PATIENCE:
                 raise _DriveFailedError(f"simulated time stood still for {_STALL_PATIENCE:.0f} s")
+
+
+def _refusal(processes: Processes) -> str:
+    """Return what a node says, in its log, that it can't be configured for."""
+    for name in processes.names:
+        for line in processes.log(name).split("\n")[:-1]:
+            if _CANNOT in line:
+                return f"{name} {line[line.index(_CANNOT) :]}"
+    return ""
 
 
 def _print_table(drive: Drive, summary: Summary, title: str) -> None:

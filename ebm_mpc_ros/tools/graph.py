@@ -74,18 +74,30 @@ def robot_graph(
     controller: str,
     params_file: Path,
     use_sim_time: bool,
+    checkpoint: str = "",
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes that drive a robot: estimator, and policy and controller as chosen.
 
+    Args:
+        controller: One of `CONTROLLERS`.
+        params_file: Of all nodes.
+        use_sim_time: Whether time is that of /clock.
+        checkpoint: A trained policy's; empty for what the parameter file says.
+        overrides: Parameters by node that overrule the file.
+
     Raises:
-        ValueError: There is no such controller.
+        ValueError: There is no such controller, or none that a checkpoint is for.
     """
     if controller not in CONTROLLERS:
         raise ValueError(f"controller {controller!r}: must be {', '.join(CONTROLLERS)}")
+    if checkpoint and controller == "mpc":
+        raise ValueError("controller 'mpc' has no policy, so a checkpoint has no use")
     chosen: dict[str, dict[str, Any]] = {"ekf_node": {}}
     if controller != "mpc":
         chosen["policy_node"] = {"send_commands": controller == "policy"}
+        if checkpoint:
+            chosen["policy_node"]["checkpoint"] = checkpoint
     if controller != "policy":
         source = "policy" if controller == "policy_mpc" else "plan"
         chosen["mpc_node"] = {"reference_source": source}
@@ -110,13 +122,14 @@ def simulation_graph(
     course: str,
     seed: int,
     params_file: Path,
+    checkpoint: str = "",
     rate: float = 1.0,
     use_sim_time: bool = True,
 ) -> tuple[NodeSpec, ...]:
-    """Return a simulated robot on a course and the nodes that drive it.
+    """Return a simulated robot on a course and the nodes that drive it; see `robot_graph`.
 
     Raises:
-        ValueError: There is no such course or controller.
+        ValueError: There is no such course or controller, or none that a checkpoint is for.
     """
     laid_out = load_course(course)
     x, y, yaw = laid_out.start
@@ -132,6 +145,7 @@ def simulation_graph(
             controller=controller,
             params_file=params_file,
             use_sim_time=use_sim_time,
+            checkpoint=checkpoint,
             overrides=overrides,
         ),
         NodeSpec(name="course_node", parameters={"use_sim_time": use_sim_time, "course": course}),

@@ -47,6 +47,17 @@ def controller_argument() -> Any:
     )
 
 
+def checkpoint_argument() -> Any:
+    """Return the declaration of checkpoint."""
+    return DeclareLaunchArgument(
+        "checkpoint",
+        default_value="",
+        description=(
+            "Trained policy, a path or package://NAME/PATH; empty for what params_file says."
+        ),
+    )
+
+
 def text(context: LaunchContext, name: str) -> str:
     """Return a launch argument's value."""
     return str(LaunchConfiguration(name).perform(context))

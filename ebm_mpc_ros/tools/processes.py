@@ -75,6 +75,11 @@ class Processes:
     ) -> None:
         self._end()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the nodes that were started."""
+        return tuple(self._running)
+
     def dead(self) -> dict[str, int]:
         """Return the exit codes of the processes that have ended."""
         codes = {name: process.poll() for name, process in self._running.items()}

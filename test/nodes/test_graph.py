@@ -17,9 +17,16 @@ A_MAX = 1.0
 pytestmark = pytest.mark.timeout(150)
 
 
-def graph(controller="policy_mpc", course="corridor"):
+SHIPPED = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
+
+
+def graph(controller="policy_mpc", course="corridor", checkpoint=""):
     return simulation_graph(
-        controller=controller, course=course, seed=0, params_file=default_params_file()
+        controller=controller,
+        course=course,
+        seed=0,
+        params_file=default_params_file(),
+        checkpoint=checkpoint,
     )
 
 
@@ -81,6 +88,16 @@ def test_the_other_controllers_drive_too(start, controller):
     assert ("mpc_node" in names, "policy_node" in names) == (
         (True, False) if controller == "mpc" else (False, True)
     )
+    assert not processes.dead()
+
+
+@pytest.mark.parametrize("controller", ["policy", "policy_mpc"])
+def test_a_trained_policy_drives_too(start, controller):
+    processes, observer = start(*graph(controller, checkpoint=SHIPPED))
+    observer.listen(Odometry, "ground_truth/odom")
+    observer.listen(MarkerArray, "policy/samples")
+    wait_for_speed(observer, 0.4)
+    assert observer.wait_for_message("policy/samples").markers
     assert not processes.dead()
 
 

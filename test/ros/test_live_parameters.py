@@ -1,7 +1,6 @@
 """Parameters of a running node: which sets it takes, and what they do to it."""
 
 import array
-import random
 import time
 
 import pytest
@@ -10,13 +9,14 @@ from rcl_interfaces.msg import ParameterEvent, SetParametersResult
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.executor import NodeExecutor
 from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.parameters import Parameter
+
+pytestmark = pytest.mark.usefixtures("ros")
 
 PATIENCE = 20.0
 REFUSED = SetParametersResult(successful=False, reason="no")
@@ -88,20 +88,6 @@ class Tuned(ManagedNode):
 
     def stored(self, name):
         return self.get_parameter(name).value
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ros():
-    """A private domain."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        rclpy.init(
-            args=[],
-            domain_id=random.SystemRandom().choice(range(2, 102)),
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
-        yield
-        rclpy.shutdown()
 
 
 @pytest.fixture

@@ -41,6 +41,23 @@ def test_the_demo_drives_and_leaves_its_results(tmp_path):
 
 
 @pytest.mark.timeout(120)
+def test_a_checkpoint_that_is_none_is_told_at_once(tmp_path):
+    strange = tmp_path / "strange.safetensors"
+    strange.write_bytes(b"no checkpoint")
+    run = subprocess.run(
+        demo(tmp_path / "out", "--checkpoint", str(strange)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert run.returncode == 2
+    assert "can't configure: parameter checkpoint" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_end_every_process(tmp_path, number):
     run = subprocess.Popen(
@@ -73,6 +90,7 @@ def test_ctrl_c_and_sigterm_end_every_process(tmp_path, number):
         ["--seconds", "soon"],
         ["--seconds", "0"],
         ["--seed", "-1"],
+        ["--checkpoint", "policy.safetensors", "--controller", "mpc"],
     ],
 )
 def test_a_wrong_argument_exits_with_2(arguments, tmp_path, capsys):

@@ -47,6 +47,29 @@ def test_an_unknown_controller_is_named():
         robot_graph(controller="joystick", params_file=default_params_file(), use_sim_time=False)
 
 
+@pytest.mark.parametrize("controller", ["policy", "policy_mpc"])
+def test_a_checkpoint_goes_to_the_policy(controller):
+    specs = robot_graph(
+        controller=controller,
+        params_file=default_params_file(),
+        use_sim_time=False,
+        checkpoint="a.safetensors",
+    )
+    given = {spec.name: spec.parameters.get("checkpoint") for spec in specs}
+    assert given.pop("policy_node") == "a.safetensors"
+    assert set(given.values()) == {None}
+
+
+def test_a_checkpoint_without_a_policy_is_a_mistake():
+    with pytest.raises(ValueError, match="'mpc' has no policy"):
+        robot_graph(
+            controller="mpc",
+            params_file=default_params_file(),
+            use_sim_time=False,
+            checkpoint="a.safetensors",
+        )
+
+
 def test_a_real_robot_is_not_enabled_and_the_simulated_one_is():
     arguments = {"controller": "policy_mpc", "params_file": default_params_file()}
     real = robot_graph(use_sim_time=False, **arguments)

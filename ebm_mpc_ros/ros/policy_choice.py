@@ -1,0 +1,108 @@
+"""What policy_node plans by, from its parameters: the tracking cost, or a trained policy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
+from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
+from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings
+from ebm_mpc_ros.resources import resolved
+from ebm_mpc_ros.ros.parameters import ParameterError
+from ebm_mpc_ros.ros.policy_parameters import plan_cost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ebm_mpc_ros.energy.cost import PlanCost
+    from ebm_mpc_ros.energy.outcome import Plan
+    from ebm_mpc_ros.models import Model
+
+# Of the time in which an unhindered robot gets as far as a trained policy looks.
+_SLACK, _MOST_STEPS = 2.0, 300
+
+
+class Policy(Protocol):
+    """What plans from a state: `Planner`, or `LearnedPolicy`."""
+
+    def use(self, cost: PlanCost) -> None:
+        """Take other costs; the last plan goes on."""
+
+    def reset(self) -> None:
+        """Forget the last plan; start the noise over."""
+
+    def plan(
+        self,
+        state: NDArray[np.float64],
+        reference: NDArray[np.float64],
+        obstacles: NDArray[np.float64],
+        elapsed_s: float = 0.0,
+    ) -> Plan:
+        """Return a plan from `state`."""
+
+
+def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
+    """Return what plans: a checkpoint's policy where one is named, else the tracking cost's.
+
+    Raises:
+        ParameterError: The values don't fit together, or the checkpoint is none for this robot.
+    """
+    cost = plan_cost(values, model)
+    try:
+        if not values["checkpoint"]:
+            return Planner(model, cost, _planner_settings(values), device=device)
+        return LearnedPolicy(
+            load(resolved(values["checkpoint"])),
+            model,
+            cost,
+            _policy_settings(values),
+            name=values["model"],
+            dt=values["dt"],
+            horizon=values["horizon"],
+            device=device,
+        )
+    except (CheckpointError, FileNotFoundError) as error:
+        raise ParameterError(f"parameter checkpoint: {error}") from error
+    except ValueError as error:
+        raise ParameterError(f"parameter {error}") from error
+
+
+def reference_steps(values: Mapping[str, Any], policy: Policy) -> int:
+    """Return how many steps ahead the policy needs its reference."""
+    if not isinstance(policy, LearnedPolicy):
+        steps: int = values["horizon"]
+        return steps
+    speed = values["cruise_speed"]
+    acceleration = min(values["max_acceleration"], values["max_deceleration"])
+    time: float = _SLACK * (policy.look_ahead / speed + speed / acceleration)
+    dt: float = values["dt"]
+    return min(math.ceil(time / dt), _MOST_STEPS)
+
+
+def _planner_settings(values: Mapping[str, Any]) -> PlannerSettings:
+    return PlannerSettings(
+        horizon=values["horizon"],
+        dt=values["dt"],
+        chains=values["chains"],
+        steps=values["steps"],
+        temperature=values["temperature"],
+        switch_margin=values["switch_margin"],
+        time_limit=values["time_limit"],
+        seed=values["seed"],
+    )
+
+
+def _policy_settings(values: Mapping[str, Any]) -> PolicySettings:
+    return PolicySettings(
+        chains=values["chains"],
+        levels=values["levels"],
+        steps=values["level_steps"],
+        sampler=values["sampler"],
+        switch_margin=values["switch_margin"],
+        time_limit=values["time_limit"],
+        seed=values["seed"],
+    )
