@@ -1,4 +1,4 @@
-"""The energy of a plan: value, gradient by the adjoint, and the linear-quadratic limit."""
+"""The energy of a plan: value, gradient by the adjoint, rollout."""
 
 import dataclasses
 import math
@@ -9,13 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebm_mpc_ros.energy.base import LinearChange
 from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.energy.descent import descend
-from ebm_mpc_ros.energy.langevin import mala
 from ebm_mpc_ros.energy.plan import PlanEnergy
-from ebm_mpc_ros.models import Model, load_model
-from ebm_mpc_ros.models.base import Jacobians
+from ebm_mpc_ros.models import load_model
 
 DT, HORIZON = 0.1, 12
 INF = math.inf
@@ -151,46 +147,7 @@ def test_clearance_is_measured_from_the_robots_rim():
     assert bool(problem(obstacles=None).clearance(states).isinf().all())
 
 
-class DoubleIntegrator(Model):
-    """x'' = a along one axis, exactly discretised; linear."""
-
-    state_names = ("x", "vx")
-    input_names = ("ax",)
-    noise_names = ("x", "vx")
-    state_size = 2
-    A = np.array([[1.0, 0.2], [0.0, 1.0]])
-    B = np.array([[0.02], [0.2]])
-
-    def f(self, x, u, dt, w=None):
-        assert dt == 0.2
-        assert w is None
-        return x @ self.A.T + u @ self.B.T
-
-    def jacobians(self, x, u, dt):
-        shape = x.shape[:-1]
-        A = np.broadcast_to(self.A, (*shape, 2, 2)).copy()
-        return Jacobians(A, np.broadcast_to(self.B, (*shape, 2, 1)).copy(), A)
-
-    def plus(self, x, delta):
-        return x + delta
-
-    def minus(self, a, b):
-        return a - b
-
-    def h(self, x, v=None):
-        return x if v is None else x + v
-
-    def H(self, x):
-        raise NotImplementedError
-
-    def innovation(self, z, x):
-        return z - x
-
-    def origin(self):
-        return (0.0, 0.0)
-
-
-LINEAR_COST = PlanCost(
+OTHER_COST = PlanCost(
     state_weight=(2.0, 0.3),
     terminal_weight=(7.0, 1.5),
     input_weight=(0.4,),
@@ -199,92 +156,6 @@ LINEAR_COST = PlanCost(
     input_lower=(-INF,),
     input_upper=(INF,),
 )
-N = 10
-X0 = np.array([1.5, -0.7])
-
-
-def linear_energy():
-    return PlanEnergy(
-        DoubleIntegrator(),
-        LINEAR_COST,
-        0.2,
-        state=torch.from_numpy(X0),
-        reference=torch.zeros(N + 1, 2, dtype=torch.float64),
-    )
-
-
-def condensed():
-    """H and F of J = ½ UᵀHU + UᵀF x0 + …, from powers of A."""
-    A, B = DoubleIntegrator.A, DoubleIntegrator.B
-    Q, Q_N = np.diag(LINEAR_COST.state_weight), np.diag(LINEAR_COST.terminal_weight)
-    H, F = np.diag(np.full(N, LINEAR_COST.input_weight[0])), np.zeros((N, 2))
-    for k in range(1, N + 1):
-        G = np.zeros((2, N))
-        for i in range(k):
-            G[:, i : i + 1] = np.linalg.matrix_power(A, k - 1 - i) @ B
-        weight = Q_N if k == N else Q
-        H += G.T @ weight @ G
-        F += G.T @ weight @ np.linalg.matrix_power(A, k)
-    return H, F
-
-
-def riccati_gain():
-    A, B = DoubleIntegrator.A, DoubleIntegrator.B
-    Q, R = np.diag(LINEAR_COST.state_weight), np.diag(LINEAR_COST.input_weight)
-    P = np.diag(LINEAR_COST.terminal_weight)
-    for _ in range(N):
-        gain = np.linalg.solve(R + B.T @ P @ B, B.T @ P @ A)
-        P = Q + A.T @ P @ (A - B @ gain)
-    return gain
-
-
-def test_the_expansion_of_a_linear_quadratic_plan_is_exact():
-    H, F = condensed()
-    x = torch.linspace(-1, 1, N, dtype=torch.float64)
-    expansion = linear_energy().expand(x)
-    np.testing.assert_allclose(expansion.hessian, H, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(expansion.gradient, H @ x.numpy() + F @ X0, rtol=1e-10)
-
-
-@pytest.mark.parametrize("temperature", [0.01, 0.1, 1.0, 10.0])
-def test_sampled_plans_are_the_gaussian_of_the_linear_quadratic_problem(temperature):
-    H, F = condensed()
-    energy, origin = linear_energy(), torch.zeros(N, dtype=torch.float64)
-    factor = torch.linalg.cholesky(energy.expand(origin).hessian) / math.sqrt(temperature)
-    change = LinearChange(energy, origin, factor, temperature)
-    chains = mala(
-        change,
-        torch.zeros(10_000, N, dtype=torch.float64),
-        step_size=1.0,
-        steps=50,
-        generator=torch.Generator().manual_seed(3),
-    )
-    U = change.to_original(chains.x).numpy()
-    L = np.linalg.cholesky(H)
-    standard = (U + np.linalg.solve(H, F @ X0)) @ L / math.sqrt(temperature)
-    np.testing.assert_allclose(standard.mean(0), 0.0, atol=0.05)
-    np.testing.assert_allclose(np.cov(standard.T), np.eye(N), atol=0.07)
-
-
-def test_the_best_plan_starts_with_the_riccati_gain():
-    energy, origin = linear_energy(), torch.zeros(N, dtype=torch.float64)
-    metric = torch.linalg.inv(energy.expand(origin).hessian)
-    free = torch.full((N,), INF, dtype=torch.float64)
-    best = descend(energy, origin[None], metric=metric, lower=-free, upper=free, steps=1)
-    first = best.x[0, :1].numpy()
-    np.testing.assert_allclose(first, -riccati_gain() @ X0, rtol=1e-9)
-
-
-def test_the_optimum_costs_what_the_condensed_problem_says():
-    H, F = condensed()
-    U = -np.linalg.solve(H, F @ X0)
-    rest = 0.5 * sum(
-        (np.linalg.matrix_power(DoubleIntegrator.A, k) @ X0) ** 2
-        @ np.array(LINEAR_COST.terminal_weight if k == N else LINEAR_COST.state_weight)
-        for k in range(N + 1)
-    )
-    value, _ = linear_energy().energy_and_score(torch.from_numpy(U)[None])
-    assert float(value[0]) == pytest.approx(rest + 0.5 * U @ F @ X0, rel=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +172,7 @@ def test_the_optimum_costs_what_the_condensed_problem_says():
 )
 def test_bad_costs_are_named(changes, name):
     with pytest.raises(ValueError, match=name):
-        dataclasses.replace(LINEAR_COST, **changes)
+        dataclasses.replace(OTHER_COST, **changes)
 
 
 def test_a_model_without_inputs_or_a_reference_of_another_shape_is_refused():
@@ -314,7 +185,7 @@ def test_a_model_without_inputs_or_a_reference_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="weights"):
         PlanEnergy(
             load_model("diff_drive"),
-            LINEAR_COST,
+            OTHER_COST,
             DT,
             state=torch.zeros(5),
             reference=torch.zeros(3, 5),

@@ -1,0 +1,240 @@
+"""A transition as an energy, E(x', x, u) = -log p(x' | x, u) + constant, its mode and width.
+
+NumPy only. Equations: docs/equations.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.models.base import Jacobians, Model
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_MOST_STEPS = 12
+_MOST_HALVINGS = 12
+# Of the slope in y, where the nominal curvature is 1.
+_TOLERANCE = 1e-8
+# Of E, relative: below it a rise is rounding.
+_ROUNDING = 1e-12
+# A standard deviation ten times the nominal one.
+_LEAST_CURVATURE = 0.01
+
+
+class Nominal(NamedTuple):
+    """What a model says of x' at x and u, and the unit of a step's noise.
+
+    Attributes:
+        following: f(x, u, 0) (…, state_size).
+        jacobians: Its A, B and W.
+        factor: L (…, n, n), with L Lᵀ = W Q_w Wᵀ the covariance of the step's noise.
+    """
+
+    following: Floats
+    jacobians: Jacobians
+    factor: Floats
+
+
+class PlacedTransition(Protocol):
+    """E of x' = f(x, u, 0) ⊞ L y at given x and u, by y (…, n): δ in units of a step's noise.
+
+    Where attitude is a rotation vector, derivatives need hold at y = 0 only.
+    """
+
+    @property
+    def nominal(self) -> Nominal:
+        """What y counts from, and in which units."""
+
+    def value(self, y: Floats) -> Floats:
+        """Return E (…,)."""
+
+    def slope_and_curvature(self, y: Floats) -> tuple[Floats, Floats]:
+        """Return ∂E/∂y (…, n) and ∂²E/∂y² (…, n, n)."""
+
+    def cross(self, y: Floats) -> tuple[Floats, Floats]:
+        """Return ∂²E/∂y∂x (…, n, n) and ∂²E/∂y∂u (…, n, m) where ∂E/∂y = 0, with x' held."""
+
+
+class TransitionEnergy(Protocol):
+    """E(x', x, u) over a step, to be asked at many x and u at once.
+
+    Attributes:
+        model: The nominal model.
+    """
+
+    model: Model
+
+    def at(self, x: Floats, u: Floats, dt: Any) -> PlacedTransition:
+        """Return the energy of x' for states (…, state_size), inputs (…, m), a step of dt (s)."""
+
+
+class GaussianTransition:
+    """E = ½ ‖y‖², y = L⁻¹ (x' ⊟ f(x, u, 0)): the model's own Gaussian noise, L Lᵀ = W Q_w Wᵀ."""
+
+    def __init__(self, model: Model, noise_density: Floats) -> None:
+        """Take a model and its Q_w per second (q, q).
+
+        Raises:
+            ValueError: Q_w is not symmetric positive definite, or does not reach all of δ.
+        """
+        n, q = len(model.state_names), len(model.noise_names)
+        if n != q:
+            raise ValueError(f"the model has {q} noises for {n} error coordinates: must be as many")
+        if noise_density.shape != (q, q) or not np.allclose(noise_density, noise_density.T):
+            raise ValueError(f"noise_density must be a symmetric matrix ({q}, {q})")
+        try:
+            self._root = np.linalg.cholesky(noise_density)
+        except np.linalg.LinAlgError as error:
+            raise ValueError("noise_density must be positive definite") from error
+        self.model = model
+
+    def at(self, x: Floats, u: Floats, dt: Any) -> PlacedGaussian:
+        """Return the energy of x' for states (…, state_size), inputs (…, m), a step of dt (s)."""
+        following, jacobians = self.model.linearize(x, u, dt)
+        unit = np.sqrt(np.asarray(dt))[..., None, None] * self._root
+        return PlacedGaussian(Nominal(following, jacobians, jacobians.W @ unit))
+
+
+class PlacedGaussian(NamedTuple):
+    """E = ½ ‖y‖²; with x' held y moves by -L⁻¹ A in x and by -L⁻¹ B in u."""
+
+    nominal: Nominal
+
+    def value(self, y: Floats) -> Floats:
+        """Return E (…,)."""
+        return np.asarray(0.5 * (y * y).sum(-1))
+
+    def slope_and_curvature(self, y: Floats) -> tuple[Floats, Floats]:
+        """Return y (…, n) and the identity (…, n, n)."""
+        return y, np.broadcast_to(np.eye(y.shape[-1]), (*y.shape, y.shape[-1]))
+
+    def cross(self, y: Floats) -> tuple[Floats, Floats]:  # noqa: ARG002
+        """Return -L⁻¹ A (…, n, n) and -L⁻¹ B (…, n, m)."""
+        (A, B, _), L = self.nominal.jacobians, self.nominal.factor
+        return -_solved(L, A), -_solved(L, B)
+
+
+class Mode(NamedTuple):
+    """Where E is least, or y = 0 where that was not found.
+
+    Attributes:
+        y: (…, n), in units of noise from the nominal prediction.
+        curvature: ∂²E/∂y² there (…, n, n), I where it was not found.
+        root: Its inverse square root (…, n, n), symmetric, eigenvalues clipped.
+        converged: Whether it was found (…,).
+    """
+
+    y: Floats
+    curvature: Floats
+    root: Floats
+    converged: Flags
+
+
+class Laplace(NamedTuple):
+    """A transition to second order about its mode.
+
+    Attributes:
+        delta: Error coordinates (…, n) of the mode from the nominal prediction.
+        A: Derivative (…, n, n) of the mode in x.
+        B: Derivative (…, n, m) of the mode in u.
+        W: With W Q_w Wᵀ = covariance where L Lᵀ of the nominal model is made of Q_w (…, n, q).
+        covariance: Laplace's, (…, n, n).
+        converged: False (…,) where all of this is the nominal model's, the mode not found.
+    """
+
+    delta: Floats
+    A: Floats
+    B: Floats
+    W: Floats
+    covariance: Floats
+    converged: Flags
+
+
+def mode(placed: PlacedTransition) -> Mode:
+    """Return the mode by Newton steps from the nominal prediction, y = 0.
+
+    A step takes the curvature's eigenvalues by their magnitude, 0.01 at least, so that it descends,
+    and is halved until E does not rise. Found is a point of no slope and positive curvature.
+    """
+    y: Floats = np.zeros(placed.nominal.factor.shape[:-1])
+    # A trial may lie where E overflows: it is taken back.
+    with np.errstate(all="ignore"):
+        value = placed.value(y)
+        for _ in range(_MOST_STEPS):
+            slope, curvature = placed.slope_and_curvature(y)
+            usable = _finite(slope, curvature, value)
+            if not usable.all():
+                slope = np.where(usable[..., None], slope, 0.0)
+                curvature = np.where(usable[..., None, None], curvature, np.eye(y.shape[-1]))
+            eigenvalues, axes = np.linalg.eigh(curvature)
+            flat = np.abs(slope).max(-1) <= _TOLERANCE
+            found = np.asarray(usable & flat & (eigenvalues[..., 0] > 0.0))
+            size: Floats = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
+            if found.all():
+                break
+            step = -_times(axes, _times(_turned(axes), slope) / size)
+            step[found] = 0.0
+            y, value = _descended(placed, y, value, step)
+    root = (axes / np.sqrt(size)[..., None, :]) @ _turned(axes)
+    if not found.all():
+        y = np.where(found[..., None], y, 0.0)
+        eye, place = np.eye(y.shape[-1]), found[..., None, None]
+        curvature, root = np.where(place, curvature, eye), np.where(place, root, eye)
+    return Mode(y, curvature, root, found)
+
+
+def laplace(placed: PlacedTransition) -> Laplace:
+    """Return the mode, its derivatives by the implicit function theorem, and the covariance.
+
+    With S the mode's root, C = E_yy⁻¹ = S²:  ∂x'/∂x = -L C E_yx, here as A - L C (E_yx + E_yy L⁻¹A)
+    so that a clipped C leads to the nominal A and not to 0; covariance L C Lᵀ, W = L S L⁻¹ W.
+    """
+    y, curvature, S, converged = mode(placed)
+    (A, B, W), L = placed.nominal.jacobians, placed.nominal.factor
+    n, nm = A.shape[-1], A.shape[-1] + B.shape[-1]
+    motion, LS = np.concatenate([A, B], axis=-1), L @ S
+    scaled = _solved(L, np.concatenate([motion, W], axis=-1))
+    # What is wrong where no mode was found is left out.
+    with np.errstate(all="ignore"):
+        mixed = np.concatenate(placed.cross(y), axis=-1)
+        moved = motion - LS @ S @ (mixed + curvature @ scaled[..., :nm])
+    motion = np.where(converged[..., None, None], moved, motion)
+    A, B, W = motion[..., :n], motion[..., n:], LS @ scaled[..., nm:]
+    return Laplace(_times(L, y), A, B, W, LS @ _turned(LS), converged)
+
+
+def _finite(slope: Floats, curvature: Floats, value: Floats) -> Flags:
+    finite = np.isfinite(slope).all(-1) & np.isfinite(curvature).all((-2, -1))
+    return np.asarray(finite & np.isfinite(value))
+
+
+def _descended(
+    placed: PlacedTransition, y: Floats, value: Floats, step: Floats
+) -> tuple[Floats, Floats]:
+    """Return y + step and its E, each step halved until E does not rise, else left out."""
+    most = value + _ROUNDING * (1.0 + np.abs(value))
+    for _ in range(_MOST_HALVINGS):
+        moved = placed.value(y + step)
+        raised = ~(moved <= most)  # so is what is not a number
+        if not raised.any():
+            break
+        step = np.where(raised[..., None], 0.5 * step, step)
+    kept = raised[..., None]
+    return np.where(kept, y, y + step), np.where(raised, value, moved)
+
+
+def _solved(matrix: Floats, right: Floats) -> Floats:
+    return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
+
+
+def _times(matrix: Floats, vector: Floats) -> Floats:
+    return np.asarray((matrix @ vector[..., None])[..., 0])
+
+
+def _turned(matrix: Floats) -> Floats:
+    return np.swapaxes(matrix, -1, -2)
