@@ -127,7 +127,7 @@ def _network(size: int, kind: str, wells: int) -> DenseNetwork | SharedNetwork:
     hidden = _WIDTHS[kind]
     if kind == "shared":
         return SharedNetwork(FEATURES, CHUNK, size, wells=wells, hidden=hidden)
-    return DenseNetwork(FEATURES * size, CHUNK * size, wells=wells, hidden=hidden)
+    return DenseNetwork(FEATURES * size, CHUNK * size, wells=wells, hidden=hidden, balanced=True)
 
 
 def _squared_error(regressor: Regressor, c: Tensor, y: Tensor, _generator: Generator) -> Tensor:

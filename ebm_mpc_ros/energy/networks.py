@@ -14,6 +14,10 @@ class DenseNetwork(nn.Module):
 
     The first layer's units have fixed gains, spread evenly in their logarithm from 1 to 30, so
     that differences far smaller than the data's spread are seen.
+
+    The balanced form divides those units by their gains and what is added to the linear path by
+    the layer's width, so that one step of Adam moves the centres less, and its wells begin as one,
+    told apart by their weights. It trains to more exact centres than the plain form.
     """
 
     def __init__(
@@ -24,8 +28,9 @@ class DenseNetwork(nn.Module):
         wells: int = 16,
         hidden: int = 256,
         weights: int = 8,
+        balanced: bool = False,
     ) -> None:
-        """Take C, d, W, the width of both hidden layers, and J."""
+        """Take C, d, W, the width of both hidden layers, J, and the form."""
         super().__init__()
         self.conditions, self.variables = conditions, variables
         self.wells, self.weights = wells, weights
@@ -35,13 +40,19 @@ class DenseNetwork(nn.Module):
         _silence(self.centres)
         self.skip = nn.Linear(conditions, wells * variables, bias=False)
         self.coefficients = nn.Linear(hidden, wells * weights)
+        self._gains: Tensor
         self.register_buffer("_gains", _gains(hidden))
+        self._balanced, self._share = balanced, 1.0 / hidden if balanced else 1.0
+        if balanced:
+            nn.init.zeros_(self.skip.weight)
 
     def forward(self, c: Tensor) -> tuple[Tensor, Tensor]:
         """Return the centres (B, W, d) and weight coefficients (B, W, J) at c (B, C)."""
         h = nn.functional.silu(self.first(c) * self._gains)
+        if self._balanced:
+            h = h / self._gains
         h = nn.functional.silu(self.second(h))
-        centres = self.centres(h) + self.skip(c)
+        centres = self.skip(c) + self._share * self.centres(h)
         return (
             centres.view(-1, self.wells, self.variables),
             self.coefficients(h).view(-1, self.wells, self.weights),

@@ -131,8 +131,12 @@ class Wells(nn.Module):
     @torch.no_grad()
     def levels(self, c: Tensor, sigmas: Sequence[float]) -> list[PlacedWells]:
         """Return `at(c, σ)` for each σ; the network runs once."""
-        placed = self.network(c.view(-1, self.conditions))
-        return [self._under(*placed, sigma) for sigma in sigmas]
+        centres, coefficients = self.network(c.view(-1, self.conditions))
+        levels = torch.tensor(sigmas, dtype=centres.dtype, device=centres.device)
+        log_weights = (coefficients @ self._basis(levels).mT).log_softmax(1)
+        return [
+            PlacedWells(centres, log_weights[..., i], levels[i : i + 1]) for i in range(len(levels))
+        ]
 
     def _placed(self, c: Tensor, sigma: float | Tensor | None) -> PlacedWells:
         return self._under(*self.network(c), self.sigma_range[0] if sigma is None else sigma)
@@ -140,10 +144,13 @@ class Wells(nn.Module):
     def _under(self, centres: Tensor, coefficients: Tensor, sigma: float | Tensor) -> PlacedWells:
         """Return the wells of centres (E, W, d) and weight coefficients (E, W, J) under σ."""
         sigma = torch.as_tensor(sigma, dtype=centres.dtype, device=centres.device).view(-1)
-        bumps = (sigma.log()[:, None] - self._places) * self._bumps_per_log
-        basis = torch.cat([torch.ones_like(bumps[:, :1]), bumps.square().neg().exp()], dim=-1)
-        log_weights = (coefficients @ basis[..., None])[..., 0].log_softmax(-1)
+        log_weights = (coefficients @ self._basis(sigma)[..., None])[..., 0].log_softmax(-1)
         return PlacedWells(centres, log_weights, sigma)
+
+    def _basis(self, sigma: Tensor) -> Tensor:
+        """Return what the weights' coefficients multiply at σ (S,), (S, J)."""
+        bumps = (sigma.log()[:, None] - self._places) * self._bumps_per_log
+        return torch.cat([torch.ones_like(bumps[:, :1]), bumps.square().neg().exp()], dim=-1)
 
 
 def denoising_loss(wells: Wells, c: Tensor, y: Tensor, generator: Generator) -> Tensor:

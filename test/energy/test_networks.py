@@ -43,6 +43,32 @@ def test_centres_begin_linear_in_the_condition(network):
     torch.testing.assert_close(one + other, both)
 
 
+def test_balanced_wells_begin_as_one_and_are_told_apart_by_their_weights():
+    torch.manual_seed(0)
+    network = DenseNetwork(F * N, T * N, wells=4, hidden=16, weights=6, balanced=True)
+    centres, coefficients = network(conditions().flatten(1).float())
+    assert not centres.any()
+    spread = coefficients - coefficients[:, :1]
+    assert float(spread[:, 1:].detach().abs().amax(-1).min()) > 1e-3
+
+
+def test_the_balanced_form_is_the_plain_one_with_scaled_weights():
+    torch.manual_seed(0)
+    sizes = {"wells": 4, "hidden": 16, "weights": 6}
+    plain = DenseNetwork(F * N, T * N, **sizes).double()
+    nn.init.normal_(plain.centres.weight)
+    balanced = DenseNetwork(F * N, T * N, **sizes, balanced=True).double()
+    balanced.load_state_dict(plain.state_dict())
+    gains = 30.0 ** torch.linspace(0.0, 1.0, 16)
+    with torch.no_grad():
+        balanced.second.weight.mul_(gains)
+        balanced.centres.weight.mul_(16)
+        balanced.centres.bias.mul_(16)
+    c = conditions().flatten(1)
+    for got, wanted in zip(balanced(c), plain(c), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_renumbered_coordinates_renumber_the_centres_and_leave_the_weights():
     network, c, order = shared(), conditions(), torch.tensor([3, 0, 4, 1, 2])
     centres, coefficients = network(c.flatten(1))
