@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from ebm_mpc_ros.energy.langevin import Chains, mala, never, ula
+from ebm_mpc_ros.energy.langevin import Chains, mala, never, ula, unadjusted_walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +105,25 @@ def anneal(
     if not levels:
         raise ValueError("levels are none, allowed is 1 or more")
     total = 0
+    if not corrected and not trace:
+        # Only where a level leads counts: no energy is taken but the last level's.
+        for level in levels:
+            x, done = unadjusted_walk(
+                level.energy,
+                x,
+                step_size=level.step_size,
+                steps=steps,
+                generator=generator,
+                bounds=bounds,
+                temperature=temperature,
+                stop=stop,
+            )
+            total += done
+            if done < steps:
+                break
+        value, score = levels[-1].energy.energy_and_score(x)
+        acceptance, none = 1.0 if done else math.nan, x.new_empty(0, len(x))
+        return Chains(x, value, score, acceptance, level.step_size, total, none)
     for level in levels:
         if corrected:
             chains = mala(

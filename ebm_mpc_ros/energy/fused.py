@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.energy.bounds import Bounds
     from ebm_mpc_ros.energy.mlp import FoldedMLP
 
-# The fewest that a Hopper multiplies from shared memory: with fewer the weights are copied there
-# twice and do not fit.
-_BLOCK = 64
+# 4096 chains are 128 blocks, one for nearly each of an H200's 132 multiprocessors. Of 256 units a
+# block takes 180 KB of 227 KB; with half the warps each spills what it has no registers for.
+_BLOCK = 32
 _WARPS = 8
 _NARROWEST = 16
+_MOST_DRAWS = 2**31
 
 
 def has_triton() -> bool:
@@ -56,7 +57,8 @@ def fused_ula(
         noise: z of each step (steps, K, d) in place of what the seed draws.
 
     Raises:
-        ValueError: The step size, the units or the shape of the noise is out of its range.
+        ValueError: The step size, the units, the shape of the noise or all that is to be drawn is
+            out of its range.
         ImportError: Triton is not installed.
     """
     kernel = _kernel()
@@ -68,6 +70,8 @@ def fused_ula(
         raise ValueError(f"hidden is {hidden}, allowed are powers of 2 from {_NARROWEST} up")
     if noise is not None and noise.shape != (steps, chains, variables):
         raise ValueError(f"noise is {tuple(noise.shape)}, allowed is {(steps, *x.shape)}")
+    if steps * x.numel() >= _MOST_DRAWS:
+        raise ValueError(f"steps are {steps}, allowed are under {_MOST_DRAWS / x.numel():.0f} here")
     x = x.clone(memory_format=torch.contiguous_format)
     kernel[((chains + _BLOCK - 1) // _BLOCK,)](
         x,
@@ -105,4 +109,6 @@ def fused_ula(
 @cache
 def _kernel() -> Any:
     jit = import_module("triton").jit
-    return jit(import_module("ebm_mpc_ros.energy.fused_kernel").walk)
+    # Triton compiles anew, for seconds, where an integer becomes 1 or divides by 16.
+    changing = ["chains", "steps", "seed"]
+    return jit(import_module("ebm_mpc_ros.energy.fused_kernel").walk, do_not_specialize=changing)

@@ -38,40 +38,43 @@ def walk(
     drawn: tl.constexpr,
 ) -> None:
     """Walk a block of chains all its steps; the weights are read once and stay on the chip."""
+    # A chain is a column: a Hopper multiplies 64 rows of weights at a time but as few columns as 8,
+    # so that blocks are small enough for every multiprocessor to have one.
     rows = tl.program_id(0) * block + tl.arange(0, block)
     columns = tl.arange(0, padded)
     units = tl.arange(0, hidden)
     there = columns < variables
-    inside = (rows < chains)[:, None] & there[None, :]
-    at = rows[:, None] * variables + columns[None, :]
+    inside = there[:, None] & (rows < chains)[None, :]
+    at = rows[None, :] * variables + columns[:, None]
     x = tl.load(x_at + at, mask=inside, other=0.0)
     inner = tl.load(
         inner_at + units[:, None] * variables + columns[None, :], mask=there[None, :], other=0.0
     )
     weight = tl.load(weight_at + units[:, None] * hidden + units[None, :])
     if not each:
-        offset = tl.load(offset_at + units).to(tl.float32)[None, :]
-    bias = tl.load(bias_at + units).to(tl.float32)[None, :]
-    outer = tl.load(outer_at + units).to(tl.float32)[None, :]
+        offset = tl.load(offset_at + units).to(tl.float32)[:, None]
+    bias = tl.load(bias_at + units).to(tl.float32)[:, None]
+    outer = tl.load(outer_at + units).to(tl.float32)[:, None]
     if bounded:
-        lower = tl.load(lower_at + columns, mask=there, other=0.0)[None, :]
-        width = tl.load(width_at + columns, mask=there, other=1.0)[None, :]
+        lower = tl.load(lower_at + columns, mask=there, other=0.0)[:, None]
+        width = tl.load(width_at + columns, mask=there, other=1.0)[:, None]
     for step in range(steps):
         if each:  # too many numbers to keep
             offset = tl.load(
-                offset_at + rows[:, None] * hidden + units[None, :],
-                mask=(rows < chains)[:, None],
+                offset_at + rows[None, :] * hidden + units[:, None],
+                mask=(rows < chains)[None, :],
                 other=0.0,
             ).to(tl.float32)
-        before = tl.dot(x.to(inner.dtype), tl.trans(inner), input_precision="ieee") + offset
+        before = tl.dot(inner, x.to(inner.dtype), input_precision="ieee") + offset
         gate = tl.sigmoid(before)
         value = before * gate
         slope = (gate + value * (1.0 - gate)).to(weight.dtype)
-        between = tl.dot(value.to(weight.dtype), tl.trans(weight), input_precision="ieee") + bias
+        between = tl.dot(weight, value.to(weight.dtype), input_precision="ieee") + bias
         gate = tl.sigmoid(between)
         back = outer * (gate + between * gate * (1.0 - gate))
-        back = tl.dot(back.to(weight.dtype), weight, input_precision="ieee") * slope
-        gradient = scale * tl.dot(back.to(inner.dtype), inner, input_precision="ieee") - pull * x
+        back = tl.dot(tl.trans(weight), back.to(weight.dtype), input_precision="ieee") * slope
+        pulled = tl.dot(tl.trans(inner), back.to(inner.dtype), input_precision="ieee")
+        gradient = scale * pulled - pull * x
         index = step * chains * variables + at
         if drawn:
             noise = tl.randn(seed, index)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from ebm_mpc_ros.energy.base import HasScore
 from ebm_mpc_ros.energy.effective import effective_sample_size
 
 if TYPE_CHECKING:
@@ -88,23 +87,60 @@ def ula(
     Raises:
         ValueError: `step_size` is not positive, or `steps` or `temperature` is negative.
     """
+    energies = x.new_empty(steps if trace else 0, len(x))
+    x, done = unadjusted_walk(
+        energy,
+        x,
+        step_size=step_size,
+        steps=steps,
+        generator=generator,
+        bounds=bounds,
+        temperature=temperature,
+        trace=energies if trace else None,
+        stop=stop,
+    )
+    value, score = energy.energy_and_score(x)
+    if trace and done:
+        energies[done - 1] = value
+    acceptance = 1.0 if done else math.nan
+    return Chains(x, value, score, acceptance, step_size, done, energies[:done])
+
+
+@torch.no_grad()
+def unadjusted_walk(
+    energy: Energy,
+    x: Tensor,
+    *,
+    step_size: float,
+    steps: int,
+    generator: Generator,
+    bounds: Bounds | None = None,
+    temperature: float = 1.0,
+    trace: Tensor | None = None,
+    stop: Callable[[], bool] = never,
+) -> tuple[Tensor, int]:
+    """Return where `ula` leads and its steps, with no energy taken of where it ends.
+
+    Arguments are those of `ula`, but for `trace` (steps, K): what to leave the energies in after
+    each step except the last.
+
+    Raises:
+        ValueError: As `ula`.
+    """
     _check(step_size, steps, 0)
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature is {temperature}, allowed are numbers from 0 up")
     root, drift = math.sqrt(temperature * step_size), step_size / 2
-    lean = energy if isinstance(energy, HasScore) and not trace else None
-    energies = x.new_empty(steps if trace else 0, len(x))
+    # `isinstance` of a protocol costs as much as a step of few chains.
+    lean = getattr(energy, "score", None) if trace is None else None
     done = 0
-    while True:
-        last = done == steps or stop()
-        if lean is not None and not last:
-            score = lean.score(x)
+    while done < steps and not stop():
+        if lean is not None:
+            score = lean(x)
         else:
             value, score = energy.energy_and_score(x)
-        if trace and done:
-            energies[done - 1] = value
-        if last:
-            break
+            if trace is not None and done:
+                trace[done - 1] = value
         if root:
             noise = torch.empty_like(x).normal_(0.0, root, generator=generator)
             x = noise.add_(x).add_(score, alpha=drift)
@@ -113,8 +149,7 @@ def ula(
         if bounds is not None:
             x = bounds.reflect(x)
         done += 1
-    acceptance = 1.0 if done else math.nan
-    return Chains(x, value, score, acceptance, step_size, done, energies[:done])
+    return x, done
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ebm_mpc_ros.energy import laplacian as forward
 
 _FREQUENCIES = (1.0, 2.0, 4.0)
+_ALIGNED_BYTES = 16
 
 
 class EnergyMLP(nn.Module):
@@ -157,6 +158,10 @@ class Folded(NamedTuple):
 class FoldedMLP:
     """An `EnergyMLP` at a condition: its part of the first layer is folded, nothing is recorded.
 
+    A step is bound by its passes over memory: biases are rows of the factors, met by ones beside
+    the points and the units; what scales the output is in the factor of the way back; slopes are
+    taken where their arguments lie.
+
     Between calls it keeps what a call computes in: not for two threads at once.
     """
 
@@ -164,14 +169,18 @@ class FoldedMLP:
         """Take the network's layers at a condition and one noise level, and what to compute in."""
         self._layers = layers
         self._dtype = dtype
-        self._inner = (layers.shrink * layers.inner).to(dtype)
-        self._weight, self._outer = layers.weight.to(dtype), layers.outer.to(dtype)
-        # Products of few rows are faster with a factor that lies as it is read.
-        self._inner_turned = self._inner.mT.contiguous()
-        self._weight_turned = self._weight.mT.contiguous()
-        self._offset, self._bias = layers.offset.to(dtype), layers.bias.to(dtype)
         self._scale = float(layers.scale)
         self._pull = -float(layers.confinement) * float(layers.shrink) ** 2
+        inner = layers.shrink * layers.inner
+        self._inner, self._weight, self._outer = (
+            part.to(dtype) for part in (inner, layers.weight, layers.outer)
+        )
+        self._offset, self._bias = layers.offset.to(dtype), layers.bias.to(dtype)
+        # Of each chain its own offset: no row holds it.
+        self._each = layers.offset.ndim == 2
+        self._first = _with_row(inner.mT, None if self._each else layers.offset, dtype)
+        self._second = _with_row(layers.weight.mT, layers.bias, dtype)
+        self._back = (-self._scale * layers.outer[:, None] * layers.weight).to(dtype)
         self._scratch = self._room(0)
 
     @torch.no_grad()
@@ -218,30 +227,65 @@ class FoldedMLP:
 
     def _forward(self, x: Tensor) -> Tensor:
         """Return what enters the second layer's units (K, H), leaving all in the scratch."""
-        if len(self._scratch[0]) != len(x):
+        if len(self._scratch.before) != len(x):
             self._scratch = self._room(len(x))
-        before, between, units, _ = self._scratch
-        torch.addmm(self._offset, x.to(self._dtype), self._inner_turned, out=before)
-        torch.ops.aten.silu.out(before, out=units)
-        torch.addmm(self._bias, units, self._weight_turned, out=between)
-        return between
-
-    def _room(self, points: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return room for what a call computes in, four tensors (K, H)."""
-        size = (points, len(self._weight))
-        before, between = self._weight.new_empty(size), self._weight.new_empty(size)
-        return before, between, self._weight.new_empty(size), self._weight.new_empty(size)
+        room = self._scratch
+        room.points.copy_(x)
+        if self._each:
+            torch.addmm(self._offset, room.points_and_ones, self._first, out=room.before)
+        else:
+            torch.mm(room.points_and_ones, self._first, out=room.before)
+        torch.ops.aten.silu.out(room.before, out=room.units)
+        return torch.mm(room.units_and_ones, self._second, out=room.between)
 
     def _backward(self, x: Tensor) -> Tensor:
-        """Return the score (K, d) at the point of the last `_forward`."""
-        before, between, units, back = self._scratch
+        """Return the score (K, d) at the point of the last `_forward`, whose scratch it spends."""
+        # The units have done their part: the way back takes their room, which spares the cache.
+        back, before, between, ones = self._scratch[3:]
         through = torch.ops.aten.silu_backward.grad_input
-        through(self._outer.expand_as(between), between, grad_input=units)
-        torch.mm(units, self._weight, out=back)
-        through(back, before, grad_input=units)
+        through(ones, between, grad_input=between)
+        torch.mm(between, self._back, out=back)
+        through(back, before, grad_input=back)
         if self._dtype == x.dtype:
-            return torch.addmm(x, units, self._inner, beta=self._pull, alpha=-self._scale)
-        return (units @ self._inner).to(x.dtype).mul_(-self._scale).add_(x, alpha=self._pull)
+            return torch.addmm(x, back, self._inner, beta=self._pull)
+        score = (back @ self._inner).to(x.dtype)
+        return score.add_(x, alpha=self._pull) if self._pull else score
+
+    def _room(self, points: int) -> _Scratch:
+        """Return room for what a call computes in."""
+        one, (units, variables) = self._back.new_ones(()), self._inner.shape
+        wide, high = (one.repeat(points, len(factor)) for factor in (self._first, self._second))
+        before, between = (one.new_empty(points, units) for _ in range(2))
+        ones = one.expand(points, units)
+        return _Scratch(wide, wide[:, :variables], high, high[:, :units], before, between, ones)
+
+
+class _Scratch(NamedTuple):
+    """What a call on K points computes in."""
+
+    points_and_ones: Tensor  # (K, d and more), ones meeting the row of the offset
+    points: Tensor  # (K, d), of those
+    units_and_ones: Tensor  # (K, H and more), ones meeting the row of the bias
+    units: Tensor  # (K, H), of those
+    before: Tensor  # (K, H)
+    between: Tensor  # (K, H)
+    ones: Tensor  # (K, H), one number
+
+
+def _with_row(factor: Tensor, row: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Return a factor (n, H) over a row that is added to each product, none where there is none.
+
+    A row that `dtype` rounds is followed by one of what it rounds off. Rows of zeros round the
+    number of rows up to what products are fast with.
+    """
+    rows = [factor.to(dtype)]
+    if row is not None:
+        rows.append(row.to(dtype)[None])
+        if dtype != row.dtype:
+            rows.append((row - rows[-1][0].to(row.dtype)).to(dtype)[None])
+    count = sum(len(part) for part in rows)
+    rows.append(rows[0].new_zeros(-count % (_ALIGNED_BYTES // rows[0].itemsize), factor.shape[1]))
+    return torch.cat(rows)
 
 
 def _hidden(layers: _Layers, y: Tensor) -> tuple[Tensor, Tensor]:

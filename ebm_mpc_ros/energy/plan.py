@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ebm_mpc_ros.models.base import array_namespace
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -94,7 +96,7 @@ class PlanEnergy:
         )
         difference = self._call(model.minus, state, reference[0])
         self._first_cost = 0.5 * float((Q * difference * difference).sum())
-        self._cumulate = state.new_ones(self.horizon, self.horizon).tril()
+        self._nearest = torch.finfo(state.dtype).eps
         self._tolerance = (
             _SWEEP_TOLERANCE * torch.finfo(state.dtype).eps * (1.0 + float(state.abs().max()))
         )
@@ -113,19 +115,18 @@ class PlanEnergy:
     def energy_and_score(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return J (K,) and -∂J/∂U (K, N m) of the inputs `x` (K, N m)."""
         K, N = x.shape[0], self.horizon
-        U = self._by_time(x)
-        X = self._roll(x, U)
+        inputs = self._by_time(x)
+        U, X = self._native(inputs), self._native(self._roll(x, inputs))
         value, slope = self._state_costs(X[1:])
-        A, B = self._call(self._model.jacobians, X[:-1], U, self._dt)[:2]
+        A, B = self._model.jacobians(X[:-1], U, self._dt)[:2]
         # From here on slope[i] is the costate of state i + 1.
-        costates, transitions = self._native(slope), self._native(A)
         for i in range(N - 1, 0, -1):
-            costates[i - 1] += (costates[i][:, None, :] @ transitions[i])[:, 0]
-        input_value, input_slope = _weigh(U, U, self._R, self._input_bounds)
-        value.add_(input_value).mul_(0.5).add_(self._first_cost)
-        score = torch.bmm(slope.view(N * K, 1, -1), B.reshape(N * K, slope.shape[-1], -1))
-        score = score.view(N, K, -1).add_(input_slope).neg_()
-        return value, score.transpose(0, 1).reshape(K, -1)
+            slope[i - 1] += (slope[i][:, None, :] @ A[i])[:, 0]
+        input_value, input_slope = self._weigh(U, U, self._R, self._input_bounds)
+        input_slope += (slope[:, :, None, :] @ B)[:, :, 0]
+        value += input_value
+        energy = torch.as_tensor(value).mul_(0.5).add_(self._first_cost)
+        return energy, torch.as_tensor(input_slope).neg_().transpose(0, 1).reshape(K, -1)
 
     def rollout(self, x: Tensor) -> Tensor:
         """Return the states (K, N + 1, n) of the inputs `x` (K, N m)."""
@@ -135,7 +136,8 @@ class PlanEnergy:
         """Return the least clearance (…,) of `states` (…, N + 1, n) in m, inf without obstacles."""
         if self._circles is None:
             return states.new_full(states.shape[:-2], torch.inf)
-        return (self._offsets(states)[2] - self._circles[2]).amin((-2, -1))
+        _, _, distance, radius = self._offsets(self._native(states))
+        return torch.as_tensor(distance - radius).amin((-2, -1))
 
     def expand(self, x: Tensor) -> Expansion:
         """Return the tracking cost, bounds and obstacles left out, about one plan `x` (N m,).
@@ -181,36 +183,51 @@ class PlanEnergy:
             inputs, states, sensitivity = self._guess
             guess = torch.addmm(states, x - inputs, sensitivity)
             X[1:] = guess.view(K, N, -1).transpose(0, 1)
-        start = X[0].reshape(1, -1)
+        states, inputs = self._native(X), self._native(U)
+        before, after = states[:-1], states[1:]
         for _ in range(N):
-            step = self._call(self._model.f, X[:-1], U, self._dt).sub_(X[:-1])
-            following = torch.addmm(start, self._cumulate, step.view(N, -1)).view(step.shape)
-            change = (following - X[1:]).abs_().max()
-            X[1:] = following
+            following = (self._model.f(before, inputs, self._dt) - before).cumsum(0)
+            following += states[0]
+            change = abs(following - after).max()
+            after[...] = following
             if change <= self._tolerance:
                 break
         return X
 
-    def _state_costs(self, X: Tensor) -> tuple[Tensor, Tensor]:
+    def _state_costs(self, X: Array) -> tuple[Array, Array]:
         """Return twice the cost of the states 1 … N (K,) and the cost's gradient (N, K, n)."""
-        difference = self._call(self._model.minus, X, self._reference)
-        value, slope = _weigh(difference, X, self._Q, self._state_bounds)
+        difference = self._model.minus(X, self._native(self._reference))
+        value, slope = self._weigh(difference, X, self._Q, self._state_bounds)
         if self._circles is not None:
-            dx, dy, distance = self._offsets(X)
-            depth = (self._circles[2] + self._cost.margin - distance).clamp_(min=0.0)
+            dx, dy, distance, radius = self._offsets(X)
+            depth = radius + self._cost.margin - distance
+            depth *= depth > 0.0
             pull = depth * -self._cost.obstacle_weight
             value -= (pull * depth).sum((0, 2))
-            pull /= distance.clamp_(min=torch.finfo(X.dtype).eps)
-            slope[..., self._place[0]] += torch.linalg.vecdot(pull, dx)
-            slope[..., self._place[1]] += torch.linalg.vecdot(pull, dy)
+            pull /= distance + self._nearest * (distance < self._nearest)
+            slope[..., self._place[0]] += (pull * dx).sum(-1)
+            slope[..., self._place[1]] += (pull * dy).sum(-1)
         return value, slope
 
-    def _offsets(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return x, y and length of the way from each circle's centre to `X`, each (…, M)."""
+    def _weigh(
+        self, difference: Array, values: Array, weights: Tensor, bounds: _Bounds
+    ) -> tuple[Array, Array]:
+        """Return twice the cost (K,) of differences and values beyond bounds, and its slope."""
+        xp = array_namespace(values)
+        lower, upper = self._native(bounds.lower), self._native(bounds.upper)
+        slope = self._native(weights) * difference
+        beyond = values - xp.minimum(xp.maximum(values, lower), upper)
+        penalty = beyond * bounds.weight
+        value = (slope * difference + penalty * beyond).sum((0, 2))
+        slope += penalty
+        return value, slope
+
+    def _offsets(self, X: Array) -> tuple[Array, Array, Array, Array]:
+        """Return x, y and length of the way from each circle's centre to `X`, and its radius."""
         assert self._circles is not None  # noqa: S101
-        dx = X[..., self._place[0], None] - self._circles[0]
-        dy = X[..., self._place[1], None] - self._circles[1]
-        return dx, dy, torch.hypot(dx, dy)
+        x, y, radius = (self._native(part) for part in self._circles)
+        dx, dy = X[..., self._place[0], None] - x, X[..., self._place[1], None] - y
+        return dx, dy, array_namespace(X).hypot(dx, dy), radius
 
     def _native(self, tensor: Tensor) -> Array:
         """Return what to work on where overhead counts: on the CPU the NumPy array it is.
@@ -228,14 +245,3 @@ class PlanEnergy:
 
     def _constant(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._x0.dtype, device=self._x0.device)
-
-
-def _weigh(
-    difference: Tensor, values: Tensor, weights: Tensor, bounds: _Bounds
-) -> tuple[Tensor, Tensor]:
-    """Return twice the cost (K,) of differences and values beyond bounds, and its slope."""
-    slope = weights * difference
-    beyond = values - torch.minimum(torch.maximum(values, bounds.lower), bounds.upper)
-    penalty = beyond * bounds.weight
-    value = torch.addcmul(slope * difference, penalty, beyond).sum((0, 2))
-    return value, slope.add_(penalty)

@@ -54,12 +54,12 @@ def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
     cost = plan_cost(values, model)
     try:
         if not values["checkpoint"]:
-            return Planner(model, cost, _planner_settings(values), device=device)
+            return Planner(model, cost, planner_settings(values), device=device)
         return LearnedPolicy(
             load(resolved(values["checkpoint"])),
             model,
             cost,
-            _policy_settings(values),
+            policy_settings(values),
             name=values["model"],
             dt=values["dt"],
             horizon=values["horizon"],
@@ -83,7 +83,12 @@ def reference_steps(values: Mapping[str, Any], policy: Policy) -> int:
     return min(math.ceil(time / dt), _MOST_STEPS)
 
 
-def _planner_settings(values: Mapping[str, Any]) -> PlannerSettings:
+def planner_settings(values: Mapping[str, Any]) -> PlannerSettings:
+    """Return how plans are sampled from the tracking cost.
+
+    Raises:
+        ValueError: The values don't fit together.
+    """
     return PlannerSettings(
         horizon=values["horizon"],
         dt=values["dt"],
@@ -91,18 +96,25 @@ def _planner_settings(values: Mapping[str, Any]) -> PlannerSettings:
         steps=values["steps"],
         temperature=values["temperature"],
         switch_margin=values["switch_margin"],
+        shown=values["samples_shown"],
         time_limit=values["time_limit"],
         seed=values["seed"],
     )
 
 
-def _policy_settings(values: Mapping[str, Any]) -> PolicySettings:
+def policy_settings(values: Mapping[str, Any]) -> PolicySettings:
+    """Return how chunks are sampled from a trained policy.
+
+    Raises:
+        ValueError: The values don't fit together.
+    """
     return PolicySettings(
         chains=values["chains"],
         levels=values["levels"],
         steps=values["level_steps"],
         sampler=values["sampler"],
         switch_margin=values["switch_margin"],
+        shown=values["samples_shown"],
         time_limit=values["time_limit"],
         seed=values["seed"],
     )

@@ -73,6 +73,23 @@ def test_bad_settings_are_named(arguments, name):
 
 
 @needs_triton
+def test_of_the_size_that_it_is_made_for_it_walks_where_the_plain_loop_walks():
+    torch.manual_seed(0)
+    energy = EnergyMLP(40, 8, 256).to(DEVICE).at(torch.ones(8, device=DEVICE), dtype=torch.float16)
+    x, noise = torch.rand(33, 40, device=DEVICE), torch.randn(2, 33, 40, device=DEVICE)
+    chains = fused_ula(energy, x, step_size=0.1, steps=2, seed=0, noise=noise)
+    expected = walked(energy, x, noise, None)
+    torch.testing.assert_close(chains.x, expected, rtol=1e-3, atol=1e-3)
+
+
+@needs_triton
+def test_more_draws_than_the_generator_counts_are_refused():
+    energy = network().at(torch.ones(3, device=DEVICE))
+    with pytest.raises(ValueError, match="steps are"):
+        fused_ula(energy, torch.zeros(2, 5, device=DEVICE), step_size=0.1, steps=2**28, seed=0)
+
+
+@needs_triton
 def test_units_that_no_block_holds_are_named():
     energy = EnergyMLP(5, 3, 24).to(DEVICE).at(torch.ones(3, device=DEVICE))
     with pytest.raises(ValueError, match="hidden is 24"):

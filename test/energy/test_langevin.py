@@ -6,8 +6,9 @@ import pytest
 import torch
 from scipy.stats import ks_2samp, norm, truncnorm
 
+from ebm_mpc_ros.energy.annealed import Level, anneal
 from ebm_mpc_ros.energy.bounds import Bounds
-from ebm_mpc_ros.energy.langevin import mala, ula
+from ebm_mpc_ros.energy.langevin import mala, ula, unadjusted_walk
 from ebm_mpc_ros.energy.mixture import GaussianMixture
 from ebm_mpc_ros.energy.quadratic import Quadratic
 
@@ -286,3 +287,17 @@ def test_a_bad_temperature_is_named(temperature):
             temperature=temperature,
             generator=generator(),
         )
+
+
+def test_a_walk_leads_where_the_sampler_does_and_takes_no_energy():
+    lean, x = Lean(), torch.ones(20, 3)
+    walked, done = unadjusted_walk(lean, x, step_size=0.5, steps=30, generator=generator())
+    chains = ula(normal(1.0, 3), x, step_size=0.5, steps=30, generator=generator())
+    assert (lean.values, done) == (0, 30)
+    torch.testing.assert_close(walked, chains.x)
+    levels = [Level(lean, 0.5)] * 4
+    annealed = anneal(levels, x, steps=3, generator=generator())
+    chains = ula(normal(1.0, 3), x, step_size=0.5, steps=12, generator=generator())
+    assert (lean.values, annealed.steps) == (1, 12)
+    torch.testing.assert_close(annealed.x, chains.x)
+    torch.testing.assert_close(annealed.energy, chains.energy)

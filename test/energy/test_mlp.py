@@ -1,6 +1,7 @@
 """The network as an energy: its score and Laplacian written out, its condition folded."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
@@ -173,3 +174,28 @@ def test_a_missing_or_needless_noise_level_and_bad_sizes_are_named():
     for confinement in (-1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match="confinement"):
             EnergyMLP(5, 3, 4, confinement=confinement)
+
+
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_a_bias_that_bfloat16_rounds_keeps_what_it_rounds_off(layer):
+    energy, (y, c, _) = network().float(), batch()
+    bias = torch.linspace(100.2, 101.8, 17)  # rounded alone, it would be off by up to 0.25
+    getattr(energy, layer).bias.data.copy_(bias)
+    getattr(energy, layer).weight.data.zero_()
+    folded = energy.at(c[0].float(), dtype=torch.bfloat16)
+    factor = folded._first if layer == "first" else folded._second
+    rows = factor[5:] if layer == "first" else factor[17:]
+    torch.testing.assert_close(rows.float().sum(0), bias, rtol=1e-5, atol=0)
+    y = y.float()
+    folded.score(y)
+    ones = folded._scratch.points_and_ones[:, 5:]
+    assert bool((ones == 1).all())
+
+
+def test_a_copy_of_a_folded_energy_that_was_used_computes_in_room_of_its_own():
+    energy, (y, c, _) = network(), batch()
+    folded = energy.at(c[0])
+    first = folded.score(y)
+    copied = deepcopy(folded)
+    torch.testing.assert_close(copied.score(2.0 * y), energy.at(c[0]).score(2.0 * y))
+    assert torch.equal(folded.score(y), first)
