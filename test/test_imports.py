@@ -35,6 +35,7 @@ WITHOUT_ROS = [
         "ros.estimator",
         "ros.estimator_parameters",
         "ros.mpc_parameters",
+        "ros.obstacle_ledger",
         "ros.parameter_file",
         "ros.parameters",
         "ros.timing",

@@ -13,13 +13,14 @@ from rosbags.typesys import Stores, get_typestore
 from ebm_mpc_ros.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
     from typing import Self
 
     from rosbags.typesys.store import Typestore
 
 _FORMAT: Literal[9] = 9
+_WATCHED = 100
 _HEADER = "std_msgs/msg/Header"
 
 
@@ -48,6 +49,9 @@ class Bag:
             number = connection.msgcount + (known.messages if known else 0)
             topics[connection.topic] = Topic(connection.topic, connection.msgtype, number)
         self.topics: Mapping[str, Topic] = topics
+        self.watch: Callable[[int], None] | None = None
+        """Told now and then how many messages have been read."""
+        self._read = 0
         self.start_time: int = reader.start_time
         self.end_time: int = reader.end_time
 
@@ -95,6 +99,9 @@ class Bag:
                 return
             except Exception as error:
                 raise BagError(f"{self._path}: the bag is damaged: {_one_line(error)}") from error
+            self._read += 1
+            if self.watch is not None and self._read % _WATCHED == 0:
+                self.watch(self._read)
             yield connection.topic, time, connection.msgtype, raw
 
     def to_cdr(self, raw: bytes, kind: str) -> bytes:
@@ -128,6 +135,10 @@ def open_bag(path: Path) -> Iterator[Bag]:
     """
     if not path.exists():
         raise BagError(f"{path}: no such bag")
+    if path.is_dir() and not (path / "metadata.yaml").exists():
+        raise BagError(
+            f"{path}: can't be read as a bag: it has no metadata.yaml; `ros2 bag reindex` makes one"
+        )
     target = path.parent if path.is_file() and path.suffix in (".mcap", ".db3") else path
     try:
         reader = AnyReader([target], default_typestore=get_typestore(Stores.ROS2_JAZZY))

@@ -36,6 +36,8 @@ class Dataset(NamedTuple):
     condition_scaling: Scaling
     variable_scaling: Scaling
     digest: str
+    split: int
+    """How many rows reach over the split, and so are in neither part."""
     warnings: tuple[str, ...]
 
 
@@ -46,6 +48,7 @@ def dataset(
     condition_names: Sequence[str],
     variable_names: Sequence[str],
     scale_variables: bool,
+    source: str,
 ) -> Dataset:
     """Split each drive in time and normalise by what comes before the split.
 
@@ -57,6 +60,7 @@ def dataset(
         condition_names: Names of the columns of c.
         variable_names: Names of the variables' last axis.
         scale_variables: Whether the variables are normalised; else they are as they should be.
+        source: Where it all comes from, for the sentences.
 
     Raises:
         DataError: A part is empty, a number is not finite, or a variable never changes.
@@ -69,22 +73,24 @@ def dataset(
         early.append(_rows(drive, drive.end <= split))
         late.append(_rows(drive, drive.begin >= split))
     if not early or not sum(len(c) for c, _ in early):
-        raise DataError(
-            "nothing to learn from: the bags are too short, or end before their first goal"
-        )
+        raise DataError(f"{source}: too short to learn from")
     if not sum(len(c) for c, _ in late):
         raise DataError(
-            "the bags are too short for anything to be held out: held_out must be larger"
+            f"{source}: too short for anything to be held out: held_out = {held_out:g} must be "
+            "larger, or the bags longer"
         )
     c, y = (np.concatenate(parts) for parts in zip(*early, strict=True))
     c_late, y_late = (np.concatenate(parts) for parts in zip(*late, strict=True))
     for what, values in (("conditions", (c, c_late)), ("inputs", (y, y_late))):
         if not all(np.isfinite(part).all() for part in values):
-            raise DataError(f"the {what} computed from the bags are not finite")
+            raise DataError(f"{source}: the {what} computed from it are not finite")
     steps = y.reshape(-1, y.shape[-1])
     never = _named(variable_names, constant(steps))
     if never:
-        raise DataError(f"{never} never changes in the bags: there is nothing to learn")
+        raise DataError(
+            f"{source}: {never} never changes before the last {held_out:.0%}, which are held out: "
+            "there is nothing to learn of it"
+        )
     still = _named(condition_names, constant(c))
     variable = Scaling.of(steps) if scale_variables else Scaling.identity(y.shape[-1])
     condition = Scaling.of(c)
@@ -99,7 +105,8 @@ def dataset(
         condition,
         variable,
         _digest(c, y, c_late, y_late),
-        (f"{still} never changes in the bags: what it means can't be learned",) if still else (),
+        sum(len(drive.begin) for drive in drives) - len(c) - len(c_late),
+        (f"{source}: {still} never changes: what it means can't be learned",) if still else (),
     )
 
 

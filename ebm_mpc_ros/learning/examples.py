@@ -35,12 +35,18 @@ class Transitions(NamedTuple):
 
 
 class Demonstrations(NamedTuple):
-    """Conditions (k, C) and the inputs driven then (k, N, m), with begin and end stamps (ns)."""
+    """Conditions (k, C) and the inputs driven then (k, N, m), with begin and end stamps (ns).
+
+    Moments without a whole chunk before a gap or the end, and those before the first goal, are
+    left out: `broken` and `aimless` are how many.
+    """
 
     conditions: Floats
     inputs: Floats
     begin: Stamps
     end: Stamps
+    broken: int
+    aimless: int
 
 
 def transitions(segments: Sequence[Segment]) -> Transitions:
@@ -61,10 +67,7 @@ def demonstrations(
     sight: Sight,
     horizon: int,
 ) -> Demonstrations:
-    """Return what was seen at each moment and the `horizon` inputs that followed, gaps apart.
-
-    Moments before the first goal are left out.
-    """
+    """Return what was seen at each moment and the `horizon` inputs that followed, gaps apart."""
     sizes = len(model.input_names)
     found = [_of_segment(model, recording, s, sight, horizon) for s in segments]
     width = found[0].conditions.shape[1]
@@ -73,6 +76,8 @@ def demonstrations(
         np.concatenate([d.inputs.reshape(-1, horizon, sizes) for d in found]),
         np.concatenate([d.begin for d in found]),
         np.concatenate([d.end for d in found]),
+        sum(d.broken for d in found),
+        sum(d.aimless for d in found),
     )
 
 
@@ -86,15 +91,22 @@ def _of_segment(
         goals = told_goals(recording.goals, stamps, poses, sight.look_ahead)
     else:
         goals = driven_goals(poses, sight.look_ahead)
-    moments = np.arange(max(len(stamps) - horizon, 0))
-    moments = moments[np.isfinite(goals[moments]).all(axis=1)]
+    whole = np.arange(max(len(stamps) - horizon, 0))
+    moments = whole[np.isfinite(goals[whole]).all(axis=1)]
     parts = []
     for first, last, circles in _standing(recording.obstacles, stamps):
         part = slice(first, last)
         parts.append(condition(model, sight, states[part], goals[part], circles))
     conditions = np.concatenate(parts)
     chunks = segment.inputs[moments[:, None] + np.arange(horizon)]
-    return Demonstrations(conditions[moments], chunks, stamps[moments], stamps[moments + horizon])
+    return Demonstrations(
+        conditions[moments],
+        chunks,
+        stamps[moments],
+        stamps[moments + horizon],
+        broken=len(stamps) - 1 - len(whole),
+        aimless=len(whole) - len(moments),
+    )
 
 
 def _standing(obstacles: Sequence[Obstacles], stamps: Stamps) -> list[tuple[int, int, Floats]]:

@@ -52,6 +52,7 @@ class PolicySettings:
         free_sigma: σ of the learned energy in that descent: how freely those added move a chunk.
         descent_steps: Steps of that.
         switch_margin: Energy by which another chunk must beat the last to replace it.
+        shown: Of how many chains a plan tells the states.
         time_limit: Seconds after which a call returns the best so far.
         seed: Of all noise.
 
@@ -70,11 +71,13 @@ class PolicySettings:
     free_sigma: float = 0.3
     descent_steps: int = 5
     switch_margin: float = 1.0
+    shown: int = 12
     time_limit: float = math.inf
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_least(self, chains=1, levels=2, steps=1, candidates=1, descent_steps=0, seed=0)
+        check_least(self, chains=1, levels=2, steps=1, candidates=1)
+        check_least(self, descent_steps=0, shown=0, seed=0)
         if not 0 < self.ratio < 4:
             raise ValueError(f"ratio is {self.ratio}, allowed is above 0 and below 4")
         if self.sampler not in ("ula", "mala"):
@@ -150,6 +153,7 @@ class LearnedPolicy:
             dt=dt,
             horizon=horizon,
         )
+        checkpoint.require_options(model)
         self._sight = _sight(checkpoint)
         checkpoint.require(condition_names=tuple(condition_units(model, self._sight)))
         wells = restored(checkpoint).to(device)
@@ -252,6 +256,7 @@ class LearnedPolicy:
             change.to_original(chains.x),
             energies,
             chains,
+            shown=settings.shown,
             switched=switched,
             complete=complete,
             time_limit=settings.time_limit,

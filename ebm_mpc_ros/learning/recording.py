@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ebm_mpc_ros.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections import Counter
+    from collections.abc import Mapping, Sequence
 
 Floats = NDArray[np.float64]
 Stamps = NDArray[np.int64]
@@ -56,6 +57,9 @@ class Recording:
         twists: Measured twists (k, 6) of base_link.
         goals: In the order of stamps; without any the goal is where the robot then drove.
         obstacles: In the order of stamps.
+        inputs: Topic of the commands or twists, for the sentences.
+        base: Frame of the robot that the twists are in.
+        dropped: How many samples were not finite and so left out, by topic.
     """
 
     name: str
@@ -64,10 +68,17 @@ class Recording:
     twists: Track | None = None
     goals: tuple[Goal, ...] = ()
     obstacles: tuple[Obstacles, ...] = ()
+    inputs: str = ""
+    base: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def track(
-    what: str, stamps: Sequence[int], rows: Sequence[Sequence[float]], *, drop_bad: bool
+    what: str,
+    stamps: Sequence[int],
+    rows: Sequence[Sequence[float]],
+    *,
+    dropped: Counter[str] | None = None,
 ) -> Track:
     """Return values by stamp, in order, late ones in their place, repeated ones left out.
 
@@ -75,7 +86,8 @@ def track(
         what: Where they come from, for the sentences.
         stamps: ns, as they came.
         rows: Values of each.
-        drop_bad: Leave out what is not finite rather than refuse all.
+        dropped: Where to count, by `what`, values that are not finite and so left out; without it
+            one of them refuses all.
 
     Raises:
         DataError: There are none, a value is not finite, or the clock jumped back.
@@ -84,13 +96,15 @@ def track(
     if not len(times):
         raise DataError(f"{what}: no messages")
     good = np.isfinite(values).all(axis=1)
-    if not good.all() and not drop_bad:
+    if not good.all() and dropped is None:
         bad = np.flatnonzero(~good)
         since = (times[bad[0]] - times[0]) * 1e-9
         raise DataError(
             f"{what}: {len(bad)} of {len(times)} samples not finite, the first one {since:.2f} s "
             "after the start; bad_samples: drop leaves them out"
         )
+    if dropped is not None and not good.all():
+        dropped[what] += int(np.count_nonzero(~good))
     times, values = times[good], values[good]
     if not len(times):
         raise DataError(f"{what}: no finite sample")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ebm_mpc_ros.estimation.commands import CommandHistory
 from ebm_mpc_ros.learning.recording import DataError, Floats, Recording, Stamps, Track
+from ebm_mpc_ros.learning.steering import STEERING, steered, told
 from ebm_mpc_ros.models.inputs import RATES
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 TWIST = ("vx", "vy", "vz", "vroll", "vpitch", "vyaw")
 """The components of a twist, in order."""
+# What of a robot that steers stands in the place of its turn rate.
+_PLACES = {name: place for place, name in enumerate(TWIST)} | {STEERING: TWIST.index("vyaw")}
 # Of dt; how much slower than the grid a bag may be on average.
 _SLACK = 1.05
 
@@ -49,22 +52,24 @@ def segments(model: Model, recording: Recording, grid: Grid) -> list[Segment]:
     """Return the parts of a drive in which both its states and its inputs are known.
 
     The input over a step is the rate of change of the commands in force, as the estimator takes
-    it, or else that of the measured twist.
+    it, or else that of the measured twist; for a robot that steers, of the angle that they mean.
 
     Raises:
         DataError: The model's inputs can't be had from bags, the bag is slower than the grid, or
             nothing of it is left.
     """
     columns = _input_columns(model)
-    driven = recording.commands or recording.twists
-    if driven is None:
+    twists = recording.commands or recording.twists
+    if twists is None:
         raise DataError(f"{recording.name}: neither commands nor twists")
     _check_rate(recording.name, "states", recording.states, grid)
     if recording.commands is None:
-        _check_rate(recording.name, "twists", driven, grid)
+        _check_rate(recording.name, "twists", twists, grid)
+    driven = Track(twists.stamps, told(model, twists.values))
     step, gap = round(grid.dt * 1e9), round(grid.longest_gap * 1e9)
     spans = _common(_spans(recording.states.stamps, gap), _spans(driven.stamps, gap))
-    history = command_history(recording.commands, grid.longest_gap) if recording.commands else None
+    history = command_history(driven, grid.longest_gap) if recording.commands else None
+    known = Track(recording.states.stamps, steered(model, recording.states.values))
     found = []
     for start, end in spans:
         stamps = np.arange(start, end + 1, step, dtype=np.int64)
@@ -75,7 +80,7 @@ def segments(model: Model, recording: Recording, grid: Grid) -> list[Segment]:
             inputs = np.array([history.average(*pair) for pair in pairs])
         else:
             inputs = np.diff(_linear(driven, stamps), axis=0) / grid.dt
-        states = interpolate(model, recording.states, stamps)
+        states = interpolate(model, known, stamps)
         found.append(Segment(stamps, states, inputs[:, columns]))
     if not found:
         raise DataError(
@@ -101,9 +106,9 @@ def _input_columns(model: Model) -> list[int]:
     if not model.input_names:
         raise DataError("the model has no inputs to learn")
     for name in model.input_names:
-        if RATES.get(name) not in TWIST:
+        if RATES.get(name) not in _PLACES:
             raise DataError(f"the model's input {name} is not told by commands or twists")
-    return [TWIST.index(RATES[name]) for name in model.input_names]
+    return [_PLACES[RATES[name]] for name in model.input_names]
 
 
 def _check_rate(name: str, what: str, samples: Track, grid: Grid) -> None:

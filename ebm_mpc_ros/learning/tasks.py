@@ -14,10 +14,12 @@ from ebm_mpc_ros.energy import score_matching
 from ebm_mpc_ros.energy.mlp import EnergyMLP
 from ebm_mpc_ros.energy.wells import Wells, denoising_loss
 from ebm_mpc_ros.learning.architecture import build
+from ebm_mpc_ros.learning.checkpoint import options_of
 from ebm_mpc_ros.learning.conditions import Sight, condition_units, input_units
 from ebm_mpc_ros.learning.contract import Contract
 from ebm_mpc_ros.learning.dataset import Dataset, Drive, before_split, dataset
 from ebm_mpc_ros.learning.examples import demonstrations, transitions
+from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid, segments
 from ebm_mpc_ros.learning.residuals import (
     Noise,
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ebm_mpc_ros.learning.architecture import Network
+    from ebm_mpc_ros.learning.examples import Demonstrations
     from ebm_mpc_ros.learning.recording import Recording
     from ebm_mpc_ros.models import Model
+
+_ACROSS = "across where the held-out part begins"
 
 Loss = Callable[[torch.nn.Module, Tensor, Tensor, Generator], Tensor]
 
@@ -46,6 +51,11 @@ class Task(NamedTuple):
     loss: Loss
     data: TrainingData
     contract: Contract
+    left_out: Mapping[str, int]
+    """How many moments are not learned from, by the reason."""
+    simple: str
+    """What `simple_loss` is the held-out loss of, against which a training shows its worth."""
+    simple_loss: float
     warnings: tuple[str, ...]
 
 
@@ -84,17 +94,25 @@ def policy_task(
         DataError: The drives can't be learned from.
     """
     model = robot.model
-    drives = []
-    for recording in recordings:
-        found = demonstrations(model, recording, segments(model, recording, grid), sight, horizon)
-        drives.append(Drive(*found))
+    found = [
+        demonstrations(model, recording, segments(model, recording, grid), sight, horizon)
+        for recording in recordings
+    ]
+    useless = [
+        f"{recording.name}: nothing to learn from: {_reason(drive, horizon, grid.dt)}"
+        for recording, drive in zip(recordings, found, strict=True)
+        if not len(drive.begin)
+    ]
+    if len(useless) == len(found):
+        raise DataError("; ".join(useless))
     units = condition_units(model, sight)
     rows = dataset(
-        drives,
+        [Drive(drive.conditions, drive.inputs, drive.begin, drive.end) for drive in found],
         held_out=held_out,
         condition_names=tuple(units),
         variable_names=model.input_names,
         scale_variables=True,
+        source=_source(recordings),
     )
     contract = Contract(
         kind="policy",
@@ -110,9 +128,28 @@ def policy_task(
         variable_scaling=rows.variable_scaling,
         sigmas=sigmas,
         data_digest=rows.digest,
-        details={"sight": asdict(sight)},
+        details={"sight": asdict(sight)} | _options(model),
     )
-    return Task(build(contract), _denoising, _tensors(rows), contract, rows.warnings)
+    data = _tensors(rows)
+    constant = Wells(_OneWell(*(part.shape[1] for part in data.train)), sigmas)
+    with torch.no_grad():
+        simple = float(_denoising(constant, *data.held_out, Generator().manual_seed(0)))
+    return Task(
+        network=build(contract),
+        loss=_denoising,
+        data=data,
+        contract=contract,
+        left_out={
+            f"with less than {horizon} steps before a gap or the end": sum(
+                drive.broken for drive in found
+            ),
+            "before the first goal": sum(drive.aimless for drive in found),
+            _ACROSS: rows.split,
+        },
+        simple="the mean of all that was driven",
+        simple_loss=simple,
+        warnings=(*useless, *rows.warnings),
+    )
 
 
 def transition_task(
@@ -170,6 +207,7 @@ def transition_task(
         condition_names=tuple(units),
         variable_names=[f"the residual of {name}" for name in model.state_names],
         scale_variables=False,
+        source=_source(recordings),
     )
     factor, reach = support(rows.train[0].astype(float))
     contract = Contract(
@@ -189,7 +227,8 @@ def transition_task(
         details={
             "noise": asdict(noise),
             "support": {"factor": factor.tolist(), "reach": reach},
-        },
+        }
+        | _options(model),
     )
 
     def loss(network: torch.nn.Module, c: Tensor, y: Tensor, generator: Generator) -> Tensor:
@@ -198,7 +237,52 @@ def transition_task(
         noise = torch.randn(y.shape, generator=generator, device=y.device)
         return score_matching.implicit(network.score_and_laplacian, y + smoothing * noise, c).mean()
 
-    return Task(build(contract), loss, _tensors(rows), contract, rows.warnings)
+    data = _tensors(rows)
+    # Of E = ½‖y‖², averaged over the noise: no better than the model, and no worse.
+    size = data.held_out.y.shape[1]
+    nominal = 0.5 * (float(data.held_out.y.square().sum(-1).mean()) + smoothing**2 * size) - size
+    return Task(
+        network=build(contract),
+        loss=loss,
+        data=data,
+        contract=contract,
+        left_out={_ACROSS: rows.split},
+        simple="the model as it is",
+        simple_loss=nominal,
+        warnings=rows.warnings,
+    )
+
+
+class _OneWell(torch.nn.Module):
+    """Places one well at the mean, whatever the condition."""
+
+    wells, weights = 1, 3
+
+    def __init__(self, conditions: int, variables: int) -> None:
+        super().__init__()
+        self.conditions, self.variables = conditions, variables
+
+    def forward(self, c: Tensor) -> tuple[Tensor, Tensor]:
+        return c.new_zeros(len(c), 1, self.variables), c.new_zeros(len(c), 1, self.weights)
+
+
+def _reason(drive: Demonstrations, horizon: int, dt: float) -> str:
+    if drive.aimless:
+        return "no goal is told before its end"
+    return f"no part without a gap lasts a chunk of {horizon} steps, {horizon * dt:g} s"
+
+
+def _source(recordings: Sequence[Recording]) -> str:
+    """Return what the inputs come from, in words."""
+    names = ", ".join(recording.name for recording in recordings)
+    topics = ", ".join(sorted({recording.inputs for recording in recordings} - {""}))
+    return f"{names} ({topics})" if topics else names
+
+
+def _options(model: Model) -> dict[str, Mapping[str, float]]:
+    """Return the numbers that the model was made with, if any, for a contract's details."""
+    options = options_of(model)
+    return {"options": options} if options else {}
 
 
 def _denoising(network: torch.nn.Module, c: Tensor, y: Tensor, generator: Generator) -> Tensor:

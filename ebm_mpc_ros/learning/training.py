@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -105,6 +106,8 @@ def train(
     *,
     resume: TrainingState | None = None,
     report: Callable[[Progress], None] | None = None,
+    keep: Callable[[TrainingState], None] | None = None,
+    keep_every: float = 60.0,
     stop: Callable[[], bool] = never,
 ) -> Trained:
     """Minimise the mean loss over the data; leave the best averaged weights in the module.
@@ -121,13 +124,17 @@ def train(
         settings: How.
         resume: Where an earlier call with the same module, data and settings stood.
         report: Told the numbers at every look at the held-out loss.
+        keep: Given a state to go on from, for the case that the power fails.
+        keep_every: Seconds between two of those.
         stop: Asked before each step, and so a deadline or what Ctrl-C sets; no step is half done.
 
     Raises:
         ValueError: The state does not fit the module, a part of the data is empty or not finite,
             or a batch does not divide among the processes.
     """
-    return _Training(module, loss, data, settings, resume).run(report, stop)
+    return _Training(module, loss, data, settings, resume).run(
+        report, _Keeper(keep, keep_every), stop
+    )
 
 
 class _Training(Generic[M]):
@@ -166,7 +173,12 @@ class _Training(Generic[M]):
         else:
             self._restore(resume)
 
-    def run(self, report: Callable[[Progress], None] | None, stop: Callable[[], bool]) -> Trained:
+    def run(
+        self,
+        report: Callable[[Progress], None] | None,
+        keeper: _Keeper,
+        stop: Callable[[], bool],
+    ) -> Trained:
         settings = self._settings
         losses: list[float] = []
         ended = TrainingEnded.COMPLETE
@@ -187,6 +199,7 @@ class _Training(Generic[M]):
                 if late >= settings.patience * settings.check_every:
                     ended = TrainingEnded.EARLY_STOP
                     break
+            keeper.keep(self._state)
         state = self._state()
         self._put(self._module, self._best if self._progress.best_step else state.part("averaged"))
         return Trained(ended, state)
@@ -291,6 +304,19 @@ class _Training(Generic[M]):
             raise ValueError("the training state belongs to a module of another shape")
         for name, weight in weights.items():
             weight.copy_(values[name])
+
+
+class _Keeper:
+    """Hands over a state every so many seconds."""
+
+    def __init__(self, keep: Callable[[TrainingState], None] | None, every: float) -> None:
+        self._keep, self._every = keep, every
+        self._last = time.monotonic()
+
+    def keep(self, state: Callable[[], TrainingState]) -> None:
+        if self._keep is not None and time.monotonic() - self._last >= self._every:
+            self._keep(state())
+            self._last = time.monotonic()
 
 
 def _copies(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import torch
 
-from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.learning.array_file import CheckpointError, one_line, read_arrays, write_arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
-_FORMAT = "ebm_mpc_ros training state 1"
+_ENTRY = "ebm_mpc_ros training state 2"
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,13 @@ class Progress:
 class TrainingState:
     """All that a training needs to go on as if it had not stopped: `progress` and tensors.
 
-    The tensors are named `weights/…`, `averaged/…`, `best/…`, and Adam's `first/…`, `second/…`.
+    The tensors are named `weights/…`, `averaged/…`, `best/…`, and Adam's `first/…`, `second/…`;
+    `run` says which training it is, for whoever goes on with it.
     """
 
     progress: Progress
     tensors: dict[str, Tensor]
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     def part(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of one of those parts."""
@@ -54,29 +56,26 @@ class TrainingState:
         return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file; what stood there before stays until it is whole."""
-        metadata = {"format": _FORMAT, "progress": json.dumps(asdict(self.progress))}
-        unfinished = path.with_name(path.name + ".unfinished")
-        save_file(self.tensors, unfinished, metadata)
-        unfinished.replace(path)
+        """Write a safetensors file; what stood there before stays until it is whole.
+
+        Raises:
+            CheckpointError: It can't be written.
+        """
+        text = json.dumps({"progress": asdict(self.progress), "run": self.run}, sort_keys=True)
+        write_arrays(path, self.tensors, _ENTRY, text)
 
     @staticmethod
     def load(path: Path) -> TrainingState:
         """Read what `save` wrote.
 
         Raises:
-            UserError: There is no such file, or it is damaged or something else.
+            CheckpointError: There is no such file, or it is damaged or something else.
         """
+        arrays, text = read_arrays(path, _ENTRY, "training state")
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{path}: can't be read as a training state: {error}") from error
-        if metadata.get("format") != _FORMAT:
-            raise UserError(f"{path}: is no training state that this version can go on from")
-        try:
-            progress = Progress(**json.loads(metadata["progress"]))
+            told = json.loads(text)
+            progress, run = Progress(**told["progress"]), dict(told["run"])
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: the training state is damaged: {error}") from error
-        return TrainingState(progress, tensors)
+            raise CheckpointError(f"{path}: damaged: {one_line(error)}") from error
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        return TrainingState(progress, tensors, run)

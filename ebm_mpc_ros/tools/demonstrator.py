@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from ebm_mpc_ros.control import (
     planar_outputs,
 )
 from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models.base import wrap_angle
 from ebm_mpc_ros.ros.controller import Controller
 from ebm_mpc_ros.ros.mpc_parameters import MPC_PARAMETERS, controller_settings
 from ebm_mpc_ros.ros.parameters import read
@@ -45,7 +47,7 @@ class Demonstrator:
 
     def __init__(self, course: Course) -> None:
         """Take the course."""
-        self._obstacles = course.obstacles
+        self._course, self._obstacles = course, course.obstacles
         self._settings = controller_settings(_VALUES, MODEL)
         self._controller = Controller(self._settings)
         self._follower = PathFollower(ReferencePath(course.points), _FOLLOWER)
@@ -61,14 +63,25 @@ class Demonstrator:
         """Draw the side, or take that on which the robot is on its way past; forget the plan."""
         self._controller.forget()
         x, y, yaw, *_ = planar_outputs(MODEL, state)
-        ahead = np.array([np.cos(yaw), np.sin(yaw)])
+        progress, offset, heading = self._beside_way(x, y)
         for cx, cy, radius in self._obstacles:
-            away = np.array([cx - x, cy - y])
-            beside = ahead[0] * away[1] - ahead[1] * away[0]
-            if away @ ahead < 0.0:
+            at, aside, _ = self._beside_way(cx, cy)
+            if at < progress:
                 continue
-            free = abs(beside) < 0.5 * (radius + self._settings.distance)
-            self.side = float(rng.choice([-1.0, 1.0]) if free else -np.sign(beside))
+            turned = wrap_angle(yaw - heading)
+            away = np.cos(turned) * (aside - offset) - np.sin(turned) * (at - progress)
+            free = abs(away) < 0.5 * (radius + self._settings.distance)
+            self.side = float(rng.choice([-1.0, 1.0]) if free else -np.sign(away))
+
+    def _beside_way(self, x: float, y: float) -> tuple[float, float, float]:
+        """Return how far along its way a place is and to its left, m, and the way's heading."""
+        points, segments = self._course.points[:-1], self._course.segments
+        nearest = int(np.hypot(*(points - [x, y]).T).argmin())
+        dx, dy = segments[nearest]
+        heading = math.atan2(dy, dx)
+        along = float(self._course.lengths[:nearest].sum())
+        px, py = np.array([x, y]) - points[nearest]
+        return along, math.cos(heading) * py - math.sin(heading) * px, heading
 
     def drive(self, state: Vector) -> Vector | None:
         """Return the input (m,); None for a stop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ebm_mpc_ros.tools.train_obstacles import read_obstacles
 from ebm_mpc_ros.tools.train_twists import six, stamp_or, twists
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ebm_mpc_ros.models import Model
@@ -28,7 +29,13 @@ _PATH, _POSE = "nav_msgs/msg/Path", "geometry_msgs/msg/PoseStamped"
 _SAME = 1e-6
 
 
-def read_recording(path: Path, model: Model, values: Mapping[str, Any], config: Path) -> Recording:
+def read_recording(
+    path: Path,
+    model: Model,
+    values: Mapping[str, Any],
+    config: Path,
+    advance_to: Callable[[float], None] = lambda _: None,
+) -> Recording:
     """Return what a bag tells of a drive, as the settings ask for it.
 
     Args:
@@ -36,23 +43,27 @@ def read_recording(path: Path, model: Model, values: Mapping[str, Any], config: 
         model: The robot's model.
         values: The settings.
         config: Their file, beside which the estimator's lies.
+        advance_to: Told the share of the bag that has been read.
 
     Raises:
         UserError: A topic is missing or of another type, a frame is another, a sample is not
             finite, or nothing is left.
     """
-    drop_bad = values["bad_samples"] == "drop"
+    dropped: Counter[str] | None = Counter() if values["bad_samples"] == "drop" else None
     with open_bag(path) as bag:
+        whole = _messages(bag, values)
+        bag.watch = lambda read: advance_to(min(read / whole, 1.0))
         told = _Messages(path, bag)
         if values["states"] == "estimate":
-            stamps, rows, frame = estimated(bag, path, values["estimator"], config)
+            stamps, rows, frame, base = estimated(bag, path, values["estimator"], config, dropped)
             what = f"{path}: the estimate"
         else:
             told.kind(values["states"], _ODOMETRY)
-            what, (stamps, rows, frame) = told.named(values["states"]), told.poses(values["states"])
-        outputs = track(what, stamps, rows, drop_bad=drop_bad)
+            what = told.named(values["states"])
+            stamps, rows, frame, base = told.poses(values["states"])
+        outputs = track(what, stamps, rows, dropped=dropped)
         states = Track(outputs.stamps, _states(model, outputs.values))
-        commands, measured = _inputs(told, bag, values["inputs"], drop_bad=drop_bad)
+        commands, measured = _inputs(told, bag, values["inputs"], dropped)
         goals: tuple[Goal, ...] = ()
         obstacles: Any = ()
         if values["kind"] == "policy":
@@ -67,7 +78,18 @@ def read_recording(path: Path, model: Model, values: Mapping[str, Any], config: 
         twists=measured,
         goals=goals,
         obstacles=obstacles,
+        inputs=values["inputs"],
+        base=base,
+        dropped=dropped or {},
     )
+
+
+def _messages(bag: Bag, values: Mapping[str, Any]) -> int:
+    """Return about how many messages of a bag are to be read."""
+    names = {values[name] for name in ("states", "inputs", "goal", "obstacles") if name in values}
+    every = values["states"] == "estimate"
+    counts = (topic.messages for name, topic in bag.topics.items() if every or name in names)
+    return max(sum(counts), 1)
 
 
 class _Messages:
@@ -92,7 +114,7 @@ class _Messages:
 
     def poses(self, topic: str) -> Rows:
         """Return the canonical states in an Odometry's messages."""
-        found = Rows([], [], "")
+        found = Rows([], [], "", "")
         frames = set()
         for stamp, message in self.all(topic):
             pose, twist = message.pose.pose, message.twist.twist
@@ -105,17 +127,19 @@ class _Messages:
             found.rows.append([*vector(pose.position), *angles, *six(twist), 0.0, 0.0, 0.0])
             frames.add((bare(message.header.frame_id), bare(message.child_frame_id)))
         if len(frames) > 1:
-            raise DataError(f"{self.named(topic)}: its frames change from message to message")
-        return found._replace(frame=next(iter(frames))[0] if frames else "")
+            told = " and ".join(f"{child!r} in {frame!r}" for frame, child in sorted(frames))
+            raise DataError(f"{self.named(topic)} is the pose of {told}: must be of one robot")
+        frame, base = next(iter(frames), ("", ""))
+        return found._replace(frame=frame, base=base)
 
 
 def _inputs(
-    told: _Messages, bag: Bag, topic: str, *, drop_bad: bool
+    told: _Messages, bag: Bag, topic: str, dropped: Counter[str] | None
 ) -> tuple[Track | None, Track | None]:
     """Return commands or measured twists (k, 6)."""
     measured = told.kind(topic, *_COMMANDS, _ODOMETRY) == _ODOMETRY
     stamps, rows = twists(bag, topic)
-    found = track(told.named(topic), stamps, rows, drop_bad=drop_bad)
+    found = track(told.named(topic), stamps, rows, dropped=dropped)
     return (None, found) if measured else (found, None)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, read
+from ebm_mpc_ros.ros.robot_model import WHEELBASE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,7 @@ _BOTH = (
         description="What is learned: which inputs to drive, or what the model gets wrong.",
     ),
     Parameter(name="model", kind="str", default="diff_drive", description="The robot's model."),
+    WHEELBASE,
     Parameter(
         name="dt", kind="float", default=0.1, above=0.0, maximum=10.0, unit="s", description="Step."
     ),
@@ -69,6 +72,14 @@ _BOTH = (
         above=0.0,
         maximum=0.9,
         description="Share of each bag's time, its last, that judges the training.",
+    ),
+    Parameter(
+        name="save_every",
+        kind="float",
+        default=60.0,
+        minimum=0.0,
+        unit="s",
+        description="How often to save a state that `--resume` goes on from.",
     ),
     Parameter(
         name="device",
@@ -242,6 +253,9 @@ _TRANSITION = (
     ),
 )
 
+SETTINGS = (*_BOTH, *_POLICY, *_TRANSITION)
+"""Every setting there is."""
+
 
 def load_config(path: Path) -> dict[str, Any]:
     """Return the value of every setting; nested ones have dotted names.
@@ -265,8 +279,13 @@ def load_config(path: Path) -> dict[str, Any]:
         said = str(error).replace("parameter", "setting", 1)
         raise UserError(f"--config {path}: {said}") from error
     if unknown:
-        known = ", ".join(row.name for row in table)
-        raise UserError(f"--config {path}: no setting {unknown[0]}; there are {known}")
+        raise UserError(f"--config {path}: {_unknown(unknown[0], values['kind'], table)}")
+    low, high = values.get("network.sigma_min", 0.0), values.get("network.sigma_max", 1.0)
+    if not low < high:
+        raise UserError(
+            f"--config {path}: setting network.sigma_min = {low:g}: must be below "
+            f"network.sigma_max, which is {high:g}"
+        )
     return values
 
 
@@ -274,6 +293,19 @@ def group(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the settings of a group, such as training, without its name."""
     start = f"{name}."
     return {k.removeprefix(start): v for k, v in values.items() if k.startswith(start)}
+
+
+def _unknown(name: str, kind: str, table: Sequence[Parameter]) -> str:
+    """Return what to say of a setting that there is none of for a kind of training."""
+    said = f"no setting {name} for kind: {kind}"
+    known = [row.name for row in table]
+    group = [row.rpartition(".")[2] for row in known if row.startswith(f"{name}.")]
+    if group:
+        return f"{name} is a group of settings: {', '.join(group)}"
+    # Somebody who leaves out the group means the setting in it.
+    inside = [row for row in known if row.rpartition(".")[2] == name]
+    close = inside or difflib.get_close_matches(name, known, n=1)
+    return f"{said}; is it {close[0]}?" if close else f"{said}; docs/training.md has them all"
 
 
 def _flat(prefix: str, values: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:

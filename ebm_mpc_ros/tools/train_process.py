@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C and SIGTERM end the training after its step; yields whether one has come."""
+    """Let Ctrl-C and SIGTERM end the training after its step; yields whether one has come.
+
+    A second one ends it at once, but not under torchrun, which sends one of its own after Ctrl-C.
+    """
     came: list[int] = []
 
     def restore() -> None:
@@ -22,8 +25,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, _: object) -> None:
         came.append(number)
-        # A second one ends it at once.
-        restore()
+        if _workers() < 2:
+            restore()
 
     former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in former:
@@ -37,7 +40,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def processes() -> Iterator[bool]:
     """Join the other processes where torchrun has started several; yields whether first of them."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if _workers() < 2:
         yield True
         return
     from torch import distributed  # noqa: PLC0415
@@ -47,3 +50,8 @@ def processes() -> Iterator[bool]:
         yield distributed.get_rank() == 0
     finally:
         distributed.destroy_process_group()
+
+
+def _workers() -> int:
+    """Return how many processes torchrun has started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

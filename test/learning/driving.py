@@ -16,20 +16,25 @@ def commanded(t):
     return 0.6 + 0.3 * np.sin(2.0 * t), 0.5 * np.cos(2.5 * t)
 
 
-def drive(duration=10.0, state_rate=50.0, command_rate=20.0, period=0.002):
-    """Return the states, exact, and commands of a robot that does at once what it is told."""
+def drive(duration=10.0, state_rate=50.0, command_rate=20.0, period=0.002, model=MODEL):
+    """Return the states, exact, and commands of a robot that does at once what it is told.
+
+    One that steers has `commanded`'s turn rate for its steering angle.
+    """
     t = np.arange(0.0, duration + period / 2, period)
     speed, rate = commanded(t)
     states = np.zeros((len(t), 5))
     states[:, 3], states[:, 4] = speed, rate
     for k in range(len(t) - 1):
         u = np.array([speed[k + 1] - speed[k], rate[k + 1] - rate[k]]) / period
-        states[k + 1] = MODEL.f(states[k], u, period)
+        states[k + 1] = model.f(states[k], u, period)
     kept = np.arange(0, len(t), round(1.0 / state_rate / period))
     sent = np.arange(0.0, duration + 1e-9, 1.0 / command_rate)
     twists = np.zeros((len(sent), 6))
     # What is sent is reached one period later, as the sender integrates.
-    twists[:, 0], twists[:, 5] = commanded(sent + 1.0 / command_rate)
+    reached = np.zeros((len(sent), 5))
+    reached[:, 3], reached[:, 4] = commanded(sent + 1.0 / command_rate)
+    twists[:, [0, 5]] = model.h(reached)[:, 3:]
     return Recording(
         name="bag",
         states=Track(stamps_of(t[kept]), states[kept]),

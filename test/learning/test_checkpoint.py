@@ -10,11 +10,13 @@ import torch
 from safetensors.numpy import save as save_arrays
 
 from ebm_mpc_ros.errors import UserError
-from ebm_mpc_ros.learning import checkpoint as module
+from ebm_mpc_ros.learning import array_file as module
 from ebm_mpc_ros.learning.architecture import build, restored
+from ebm_mpc_ros.learning.array_file import write_arrays
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load, save
 from ebm_mpc_ros.learning.contract import Contract
 from ebm_mpc_ros.learning.normaliser import Scaling
+from ebm_mpc_ros.models import load_model
 
 POLICY = Contract(
     kind="policy",
@@ -143,8 +145,7 @@ def rewritten(path, **changes):
     """Write a checkpoint with fields of its contract changed; None takes one out."""
     values = json.loads(POLICY.to_json()) | changes
     text = json.dumps({name: value for name, value in values.items() if value is not None})
-    entry = f"{module._digest(ARRAYS, text)} {text}"
-    path.write_bytes(save_arrays(ARRAYS, metadata={"ebm_mpc_ros": entry}))
+    write_arrays(path, ARRAYS, "ebm_mpc_ros", text)
     return path
 
 
@@ -190,6 +191,19 @@ def test_one_trained_for_another_model_is_told_in_words(written):
         found.require(kind="policy", model="omni")
     with pytest.raises(CheckpointError, match="trained for input_names ax, alpha, but"):
         found.require(input_names=("ax",))
+
+
+def test_one_trained_for_another_wheelbase_is_told_in_words(tmp_path):
+    car = load_model("ackermann", {"wheelbase": 0.3})
+    path = tmp_path / "c"
+    for trained, words in (({"wheelbase": 0.5}, "0.5"), ({}, "None"), ([0.3], "None")):
+        save(path, ARRAYS, replace(POLICY, details={"options": trained}))
+        load(path).require_options(load_model("diff_drive"))
+        said = f"trained for wheelbase {words}, but wheelbase is 0.3 here"
+        with pytest.raises(CheckpointError, match=said):
+            load(path).require_options(car)
+    save(path, ARRAYS, replace(POLICY, details={"options": {"wheelbase": 0.3}}))
+    load(path).require_options(car)
 
 
 def test_weights_that_are_not_finite_are_not_written(written):

@@ -25,6 +25,7 @@ def made(*drives, held_out=0.2, scale=True):
         condition_names=("a", "b"),
         variable_names=("u", "v"),
         scale_variables=scale,
+        source="bag",
     )
 
 
@@ -33,6 +34,7 @@ def test_no_row_of_the_later_part_and_none_over_the_split_is_learned_from():
     a = found.condition_scaling.restore(found.train[0].astype(float))[:, 0].round()
     b = found.condition_scaling.restore(found.held_out[0].astype(float))[:, 0].round()
     # The drive ends at 102; the split is at 102 - 20.4.
+    assert found.split == 2
     np.testing.assert_array_equal(a, np.arange(80))
     np.testing.assert_array_equal(b, np.arange(82, 100))
 
@@ -78,7 +80,7 @@ def test_variables_that_have_their_scale_keep_it():
 def test_a_constant_variable_is_refused_by_name():
     drive = a_drive()
     drive.variables[..., 1] = 0.3
-    with pytest.raises(DataError, match="v never changes in the bags: there is nothing to learn"):
+    with pytest.raises(DataError, match=r"bag: v never changes .* nothing to learn"):
         made(drive)
 
 
@@ -93,7 +95,7 @@ def test_a_constant_condition_is_only_shifted_and_warned_about():
     drive = a_drive()
     drive.conditions[:, 1] = 5.0
     found = made(drive)
-    assert found.warnings == ("b never changes in the bags: what it means can't be learned",)
+    assert found.warnings == ("bag: b never changes: what it means can't be learned",)
     assert found.condition_scaling.deviation[1] == 1.0
     np.testing.assert_array_equal(found.train[0][:, 1], 0.0)
     assert made(a_drive()).warnings == ()
@@ -103,12 +105,12 @@ def test_numbers_that_are_not_finite_are_refused():
     for place in (3, 95):
         drive = a_drive()
         drive.conditions[place, 0] = np.nan
-        with pytest.raises(DataError, match="conditions computed from the bags are not finite"):
+        with pytest.raises(DataError, match="bag: the conditions computed from it are not finite"):
             made(drive)
 
 
 def test_bags_too_short_are_refused():
-    with pytest.raises(DataError, match="nothing to learn from: the bags are too short"):
+    with pytest.raises(DataError, match="bag: too short to learn from"):
         made(a_drive(0))
     with pytest.raises(DataError, match="too short"):
         made(a_drive(2))

@@ -96,7 +96,7 @@ def checkpoint(tmp_path):
     return checkpoint
 
 
-def policy(checkpoint, cost=COST, settings=PolicySettings(), **changes):  # noqa: B008  frozen
+def policy(checkpoint, cost=COST, settings=PolicySettings(shown=32), **changes):  # noqa: B008  frozen
     given = {"name": "diff_drive", "dt": 0.1, "horizon": N} | changes
     return LearnedPolicy(checkpoint, MODEL, cost, settings, **given)
 
@@ -261,3 +261,13 @@ def test_a_checkpoint_that_contradicts_itself_is_refused_in_words(checkpoint, ch
 def test_a_setting_out_of_range_is_named(field):
     with pytest.raises(ValueError, match=f"^{field}"):
         PolicySettings(**{field: -1})
+
+
+def test_it_shows_chains_from_the_lowest_to_the_highest(checkpoint):
+    every = policy(checkpoint(), settings=PolicySettings(shown=32)).plan(STATE, WAY, FREE)
+    shown = policy(checkpoint(), settings=PolicySettings(shown=5)).plan(STATE, WAY, FREE)
+    assert (np.diff(every.sample_energies) >= 0.0).all()
+    assert shown.sample_states.shape == (5, N + 1, 5)
+    np.testing.assert_array_equal(shown.sample_energies[[0, -1]], every.sample_energies[[0, -1]])
+    none = policy(checkpoint(), settings=PolicySettings(shown=0)).plan(STATE, WAY, FREE)
+    assert none.sample_states.shape == (0, N + 1, 5)

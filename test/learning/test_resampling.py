@@ -8,8 +8,11 @@ from driving import MODEL, SECOND, START, commanded, drive, stamps_of
 
 from ebm_mpc_ros.learning.recording import DataError, Track
 from ebm_mpc_ros.learning.resampling import Grid, interpolate, segments
+from ebm_mpc_ros.learning.steering import steered, told
 from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models.diff_drive import DiffDrive
 
+CAR = load_model("ackermann", {"wheelbase": 0.4})
 GRID = Grid(dt=0.1, longest_gap=0.25)
 
 
@@ -94,12 +97,46 @@ def test_states_and_commands_of_two_clocks_are_told():
         segments(MODEL, changed(whole, commands=late), GRID)
 
 
+class Jerky(DiffDrive):
+    input_names = ("ax", "jerk")
+
+
 @pytest.mark.parametrize(
-    ("model", "words"), [("rigid_body", "no inputs"), ("ackermann", "steering_rate is not told")]
+    ("model", "words"),
+    [(load_model("rigid_body"), "no inputs"), (Jerky(), "jerk is not told")],
 )
 def test_a_model_whose_inputs_bags_do_not_tell_is_refused(model, words):
     with pytest.raises(DataError, match=words):
-        segments(load_model(model), drive(), GRID)
+        segments(model, drive(), GRID)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_robot_that_steers_is_told_by_its_turn_rate_and_speed(measured):
+    recording = drive(model=CAR)
+    if measured:
+        outputs = CAR.h(recording.states.values)
+        twists = np.zeros((len(outputs), 6))
+        twists[:, [0, 5]] = outputs[:, 3:]
+        recording = changed(recording, commands=None, twists=Track(recording.states.stamps, twists))
+    (found,) = segments(CAR, recording, GRID)
+    predicted = CAR.f(found.states[2:-1], found.inputs[2:], 0.1)
+    np.testing.assert_allclose(predicted, found.states[3:], atol=2e-3)
+    _, steering = commanded((found.stamps - START) / SECOND)
+    np.testing.assert_allclose(found.inputs[2:, 1], np.diff(steering)[2:] / 0.1, atol=0.02)
+
+
+def test_a_robot_that_stands_keeps_its_steering_angle():
+    speeds = np.array([0.0, 0.5, 0.5, 0.0, 0.02, -0.5])
+    angles = np.array([0.2, 0.2, 0.3, 0.3, 0.3, -0.1])
+    states = np.zeros((6, 5))
+    states[:, 3], states[:, 4] = speeds, angles
+    twists = np.zeros((6, 6))
+    twists[:, [0, 5]] = CAR.h(states)[:, 3:]
+    np.testing.assert_allclose(told(CAR, twists)[:, 5], angles)
+    states[[0, 3, 4], 4] = 0.0
+    np.testing.assert_allclose(steered(CAR, states)[:, 4], angles)
+    standing = np.zeros((3, 5))
+    np.testing.assert_array_equal(steered(CAR, standing), standing)
 
 
 def test_a_drive_without_inputs_and_one_sample_are_refused():

@@ -33,7 +33,7 @@ def policy():
         load(PATH),
         MODEL,
         added(COST, MODEL),
-        PolicySettings(),
+        PolicySettings(shown=32),
         name="diff_drive",
         dt=0.1,
         horizon=20,

@@ -62,6 +62,16 @@ def test_a_training_that_goes_on_ends_as_one_that_never_stopped(stopped_after, t
     torch.testing.assert_close(second.state.part("best"), best, rtol=0, atol=0)
 
 
+def test_what_is_kept_for_a_power_cut_goes_on_as_if_there_had_been_none():
+    whole, parts, kept = module(), module(), []
+    train(whole, noisy, data(), SETTINGS, keep=kept.append, keep_every=0.0)
+    assert [state.progress.step for state in kept] == list(range(1, 301))
+    train(parts, noisy, data(), SETTINGS, resume=kept[76])
+    torch.testing.assert_close(parts.weight, whole.weight, rtol=0, atol=0)
+    train(module(), noisy, data(), SETTINGS, keep=kept.clear, keep_every=1e9)
+    assert kept
+
+
 def test_the_learning_rate_warms_up():
     linear = module()
     trained = train(linear, falling, data(), SETTINGS, stop=after(1))
@@ -163,7 +173,7 @@ def test_a_truncated_state_is_refused(tmp_path):
     path = tmp_path / "state"
     train(module(), squared, data(), SETTINGS, stop=after(1)).state.save(path)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="truncated"):
         TrainingState.load(path)
 
 

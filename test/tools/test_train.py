@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import yaml
 from driving import SECOND, START, drive
-from replaying import CONFIG, ROOT
+from replaying import CONFIG, ROOT, mask
 from safetensors.numpy import load_file
 from training import MARKERS, QUICK, TRANSITION, Messages, settings, train, write_bag
 
 from ebm_mpc_ros.learning.architecture import restored
 from ebm_mpc_ros.learning.bags import BagWriter, open_bag
-from ebm_mpc_ros.learning.checkpoint import load
+from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
 from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.tools import train as module
 from ebm_mpc_ros.tools.train_bags import read_recording
-from ebm_mpc_ros.tools.train_config import load_config
+from ebm_mpc_ros.tools.train_config import SETTINGS, load_config
 from ebm_mpc_ros.tools.train_obstacles import read_obstacles
 
 MODEL = load_model("diff_drive")
@@ -38,6 +38,7 @@ def trained(here, tmp_path):
 
     def trained(*bags, base=QUICK, **changes):
         config = settings(tmp_path / "train.yaml", base, **changes)
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
         done = train(bags, config, tmp_path / "out", run=here)
         assert done.returncode == 0, done.stderr
         path = tmp_path / "out" / "checkpoint.safetensors"
@@ -74,9 +75,8 @@ def test_a_transition_is_trained_from_a_bag(trained, bag):
     assert restored(found).variables == 5
 
 
-def test_the_same_call_makes_the_same_bytes(trained, bag, tmp_path):
+def test_the_same_call_makes_the_same_bytes(trained, bag):
     first = trained(bag).path.read_bytes()
-    shutil.rmtree(tmp_path / "out")
     assert trained(bag).path.read_bytes() == first
 
 
@@ -90,6 +90,53 @@ def test_two_bags_of_different_rates_go_together(trained, bag, tmp_path):
             getattr(one.contract, scaling).deviation[:2],
             rtol=0.15,
         )
+
+
+def test_a_robot_that_steers_learns_its_steering_rate(trained, tmp_path):
+    car = load_model("ackermann", {"wheelbase": 0.4})
+    path = write_bag(tmp_path / "car", model=car)
+    given = {"model": "ackermann", "wheelbase": 0.4}
+    config = settings(tmp_path / "train.yaml", **given)
+    recording = read_recording(path, car, load_config(config), config)
+    np.testing.assert_allclose(recording.states.values, drive(model=car).states.values, atol=1e-9)
+    transition = trained(path, base=TRANSITION, **given).contract
+    assert transition.condition_names == ("vx", "steering", "ax", "steering_rate")
+    assert transition.details["options"] == {"wheelbase": 0.4}
+    policy = trained(path, **given)
+    policy.require(model="ackermann", input_names=("ax", "steering_rate"))
+    with pytest.raises(CheckpointError, match=r"trained for wheelbase 0\.4, but wheelbase is 0\.5"):
+        policy.require_options(load_model("ackermann"))
+    # Of 0.3 sin 2t and 0.5 cos 2.5t.
+    np.testing.assert_allclose(
+        policy.contract.variable_scaling.deviation, [0.6 / 2**0.5, 1.25 / 2**0.5], rtol=0.15
+    )
+
+
+def test_what_is_learned_from_and_what_not_is_told_with_what_it_is_worth(here, bag, tmp_path):
+    def spoil(states, _):
+        states.values[100:103, 2] = np.nan
+
+    other = write_bag(tmp_path / "other", alter=spoil, duration=4.0)
+    short = write_bag(tmp_path / "short", duration=0.5)
+    changed = QUICK["training"] | {"steps": 200, "check_every": 100}
+    config = settings(tmp_path / "train.yaml", bad_samples="drop", training=changed)
+    out = tmp_path / "out"
+    done = train([bag, other, short], config, out, run=here)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "3 bags, 14 s: 115 demonstrations of 8 steps, 0.1 s a step\n",
+        "left out: 19 with less than 8 steps before a gap or the end\n",
+        "left out: 11 across where the held-out part begins\n",
+        f"left out: 3 samples not finite of {other}: /ground_truth/odom\n",
+        f"warning: {short}: nothing to learn from: no part without a gap lasts a chunk of 8 steps",
+        "held-out loss of the mean of all that was driven: ",
+        "step 100: held-out loss ",
+        "200 steps in ",
+        f"  python -m ebm_mpc_ros demo --checkpoint {out}/checkpoint.safetensors\n",
+        f"simulation.launch.py checkpoint:={out}/checkpoint.safetensors\n",
+        "where policy_node has model diff_drive, dt 0.1, horizon 8\n",
+    ):
+        assert words in done.stderr
 
 
 def test_goals_may_be_where_the_robot_drove_and_obstacles_unseen(trained, tmp_path):
@@ -121,6 +168,37 @@ def test_states_may_be_the_smoothed_estimate(short, tmp_path):
     inside = (t > recording.states.stamps[0]) & (t < recording.states.stamps[-1])
     speeds = np.interp(t[inside], recording.states.stamps, recording.states.values[:, 3])
     assert np.abs(speeds - recording.twists.values[inside, 0]).max() < 0.1
+
+
+def test_an_estimate_begins_at_the_pose_that_comes_first_and_not_before_it(tmp_path):
+    def far(states, _):
+        states.values[:, :2] += [300.0, -200.0]
+
+    whole, late = write_bag(tmp_path / "whole", alter=far, duration=4.0), tmp_path / "late"
+    with BagWriter(late) as writer, open_bag(whole) as opened:
+        for topic, time, kind, raw in opened.raw_messages(["/ground_truth/odom", "/cmd_vel"]):
+            writer.write_raw(topic, kind, time, raw)
+            if topic == "/ground_truth/odom" and time > START + SECOND // 2:
+                writer.write_raw("/pose", kind, time, raw)
+    given = {
+        "model": "diff_drive",
+        "odom0": "/ground_truth/odom",
+        "odom0_config": mask("vx", "vyaw"),
+        "odom0_variance": [1e-4] * 15,
+        "odom1": "/pose",
+        "odom1_config": mask("x", "y", "yaw"),
+        "odom1_variance": [1e-4] * 15,
+        "odom1_pose_rejection_threshold": 5.0,
+    }
+    ekf = {"/**/ekf_node": {"ros__parameters": given}}
+    (tmp_path / "ekf.yaml").write_text(yaml.safe_dump(ekf))
+    config = settings(tmp_path / "train.yaml", TRANSITION, states="estimate", estimator="ekf.yaml")
+    stamps, states = read_recording(late, MODEL, load_config(config), config).states
+    truth = drive(duration=4.0).states
+    assert stamps[0] < START + SECOND // 4
+    for column, offset in enumerate((300.0, -200.0, 0.0)):
+        expected = offset + np.interp(stamps - START, truth.stamps - START, truth.values[:, column])
+        np.testing.assert_allclose(states[:, column], expected, atol=0.05)
 
 
 def test_what_is_read_of_a_bag_is_what_was_driven(bag, tmp_path):
@@ -204,8 +282,8 @@ def test_ctrl_c_at_the_keyboard_leaves_a_state_and_no_traceback(bag, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        said = process.stderr.readline()
-        assert "rows to learn from" in said
+        while "held-out loss of" not in process.stderr.readline():
+            pass
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -213,7 +291,29 @@ def test_ctrl_c_at_the_keyboard_leaves_a_state_and_no_traceback(bag, tmp_path):
     assert out == ""
     assert "Traceback" not in err
     names = {file.name for file in (tmp_path / "out").iterdir()}
-    assert names == {"training_state.safetensors", "training_run.json"}
+    assert names == {"training_state.safetensors"}
+
+
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(here, bag, trained, tmp_path):
+    longer = QUICK["training"] | {"steps": 200}
+    whole = trained(bag, training=longer).path.read_bytes()
+    config, out = (
+        settings(tmp_path / "train.yaml", training=longer, save_every=0.0),
+        tmp_path / "cut",
+    )
+    line = [sys.executable, "-m", "ebm_mpc_ros", "train", "--bag", bag, "--config", config]
+    with subprocess.Popen([*map(str, line), "--out", str(out)], cwd=ROOT) as process:
+        while not (out / "training_state.safetensors").exists():
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+    assert not (out / "checkpoint.safetensors").exists()
+
+    settings(config, training=longer)
+    done = train([bag], config, out, "--resume", run=here)
+    assert done.returncode == 0, done.stderr
+    (left,) = out.iterdir()
+    assert left.read_bytes() == whole
 
 
 def test_two_processes_train_one_network(bag, trained, tmp_path):
@@ -229,7 +329,7 @@ def test_two_processes_train_one_network(bag, trained, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("checkpoint: ") == 1
-    assert done.stderr.count("rows to learn from") == 1
+    assert done.stderr.count("to learn from") == 1
     (path,) = (tmp_path / "two").iterdir()
     alone = trained(bag)
     assert load(path).contract == alone.contract
@@ -239,6 +339,13 @@ def test_two_processes_train_one_network(bag, trained, tmp_path):
     assert all(np.isfinite(array).all() for array in weights.values())
     moved = [np.abs(weights[name] - other[name]).max() for name in weights]
     assert 0.0 < max(moved) < 0.2
+
+
+def test_every_setting_is_in_the_documentation():
+    told = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    for row in SETTINGS:
+        assert f"| `{row.name}` | " in told
+        assert f"| {row.description} |\n" in told
 
 
 def test_settings_are_those_of_the_file_or_their_defaults(tmp_path):

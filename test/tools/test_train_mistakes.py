@@ -1,6 +1,6 @@
 """Mistakes that a training tells in one line, with exit code 2 and no checkpoint."""
 
-import json
+import resource
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from training import MARKERS, ODOMETRY, QUICK, TRANSITION, Messages, settings, t
 from ebm_mpc_ros.__main__ import main
 from ebm_mpc_ros.learning.bags import BagWriter, open_bag
 from ebm_mpc_ros.tools import train as module
+from ebm_mpc_ros.tools.train_state import STATE
 
 SMALL = QUICK | {"horizon": 4, "held_out": 0.2}
 
@@ -90,7 +91,8 @@ def test_inputs_that_never_change(mistaken, tmp_path):
         commands.values[:, 0] = 0.5
 
     path = small_bag(tmp_path / "bag", alter=hold)
-    assert "ax never changes in the bags: there is nothing to learn" in mistaken(path)
+    said = "bag (/cmd_vel): ax never changes before the last 20%, which are held out: there is"
+    assert said in mistaken(path)
 
 
 def test_a_robot_that_stands(mistaken, tmp_path):
@@ -99,7 +101,7 @@ def test_a_robot_that_stands(mistaken, tmp_path):
 
     path = small_bag(tmp_path / "bag", alter=stand)
     for base in (SMALL, TRANSITION):
-        assert "never changes in the bags" in mistaken(path, base=base)
+        assert "never changes" in mistaken(path, base=base)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -144,7 +146,7 @@ def test_plans_and_obstacles_in_another_frame(mistaken, tmp_path):
     path = small_bag(tmp_path / "bag", frame="map")
     assert "/plan is in frame 'map', the states are in 'odom'" in mistaken(path)
     line = mistaken(path, goal="driven")
-    assert "/obstacles is in frame 'map', the states are in 'odom'" in line
+    assert "/obstacles: a cylinder is in frame 'map', the states are in 'odom'" in line
 
 
 @pytest.mark.parametrize("value", [np.nan, -1.0])
@@ -159,8 +161,45 @@ def test_an_obstacle_that_is_none(mistaken, bag, tmp_path, value):
 
 
 def test_bags_too_short_for_a_chunk(mistaken, tmp_path):
-    path = small_bag(tmp_path / "bag", duration=0.6)
-    assert "the bags are too short" in mistaken(path)
+    path = small_bag(tmp_path / "bag", duration=0.4)
+    said = "bag: nothing to learn from: no part without a gap lasts a chunk of 4 steps, 0.44 s"
+    assert said in mistaken(path, dt=0.11)
+    longer = small_bag(tmp_path / "longer", duration=0.6)
+    assert "longer (/cmd_vel): too short for anything to be held out: held_out = 0.2" in mistaken(
+        longer
+    )
+
+
+def test_bags_of_two_robots(mistaken, bag, tmp_path):
+    other = small_bag(tmp_path / "other", base="a/base_footprint")
+    assert f"other is of a robot's 'a/base_footprint', {bag} of 'base_link'" in mistaken(bag, other)
+
+
+def test_a_bag_of_two_robots(mistaken, tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        make = Messages(writer)
+        for k in range(20):
+            message = make.odometry(START + k * SECOND // 20, np.zeros(5), base="ab"[k % 2])
+            writer.write("/ground_truth/odom", ODOMETRY, START + k, message)
+    said = "bag: /ground_truth/odom is the pose of 'a' in 'odom' and 'b' in 'odom': must be of one"
+    assert said in mistaken(tmp_path / "bag")
+
+
+def test_two_robots_of_one_kind_go_together(here, bag, tmp_path):
+    other = small_bag(tmp_path / "other", base="a/base_link")
+    config = settings(tmp_path / "train.yaml", SMALL)
+    assert train([bag, other], config, tmp_path / "out", run=here).returncode == 0
+
+
+def test_a_bag_given_twice(mistaken, bag):
+    assert f"--bag {bag}: given twice" in mistaken(bag, bag)
+
+
+def test_a_file_or_folder_that_is_no_bag(mistaken, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.bag").write_text("no bag at all")
+    for name, words in (("folder", "it has no metadata.yaml"), ("notes.bag", "")):
+        assert f"{name}: can't be read as a bag: {words}" in mistaken(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +211,15 @@ def test_bags_too_short_for_a_chunk(mistaken, tmp_path):
         ({"kind": "both"}, "setting kind = both: must be policy or transition"),
         ({"model": "tank"}, "model 'tank' is none of"),
         ({"model": "rigid_body"}, "the model has no inputs to learn"),
-        ({"model": "ackermann"}, "steering_rate is not told by commands"),
-        ({"horizont": 3}, "no setting horizont; there are kind, "),
-        ({"process_noise": [1.0]}, "no setting process_noise"),
+        ({"model": "ackermann", "wheelbase": 0}, "setting wheelbase = 0: must be a number from"),
+        ({"horizont": 3}, "no setting horizont for kind: policy; is it horizon?"),
+        ({"training": 5}, "training is a group of settings: steps, batch_size, "),
+        ({"hidden": 3}, "no setting hidden for kind: policy; is it network.hidden?"),
+        ({"colour": 3}, "no setting colour for kind: policy; docs/training.md has them all"),
+        ({"process_noise": [1.0]}, "no setting process_noise for kind: policy"),
+        ({"save_every": -1}, "setting save_every = -1: must be a number, at least 0"),
         ({"network": {"hidden": 0}}, "setting network.hidden = 0"),
-        ({"network": {"sigma_min": 9.0}}, "sigma_range is (9.0, 6.0)"),
+        ({"network": {"sigma_min": 9.0}}, "network.sigma_min = 9: must be below"),
         ({"training": {"learning_rate": -1}}, "setting training.learning_rate = -1"),
         ({"device": "toaster"}, "device = toaster: must be auto or one that torch has"),
         ({"states": "estimate"}, "`states: estimate` needs `estimator: FILE`"),
@@ -211,16 +254,20 @@ def test_a_settings_file_that_is_not_there(here, bag, tmp_path):
 def test_a_folder_that_can_not_be_made(here, bag, tmp_path):
     (tmp_path / "file").write_text("")
     config = settings(tmp_path / "train.yaml", SMALL)
-    assert "--out" in refused(train([bag], config, tmp_path / "file", run=here))
+    for name, words in (("file", "is a file, must be a folder"), ("file/in", "Not a directory")):
+        line = refused(train([bag], config, tmp_path / name, run=here))
+        assert f"--out {tmp_path / name}: {words}" in line
 
 
 def test_a_training_that_diverges(here, bag, tmp_path):
     changed = QUICK["training"] | {"learning_rate": 1e30, "warm_up": 0}
-    config = settings(tmp_path / "train.yaml", SMALL, training=changed)
+    config = settings(tmp_path / "train.yaml", SMALL, training=changed, save_every=0.0)
     done = train([bag], config, tmp_path / "out", run=here)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert done.stderr.endswith("the loss or its gradient is not finite: lower learning_rate\n")
+    assert done.stderr.endswith(
+        "the loss or its gradient is not finite: lower training.learning_rate\n"
+    )
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -229,45 +276,99 @@ def test_a_bag_without_what_a_transition_needs(mistaken):
     assert "husky.bag: no topic /cmd_vel" in line
 
 
-def leftovers(out, settings_told, content=b""):
-    out.mkdir()
-    (out / "training_run.json").write_text(settings_told)
-    (out / "training_state.safetensors").write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("told", "words"),
-    [
-        (None, "no interrupted training in"),
-        ("{", "is damaged: start without it"),
-        ("[]", "is damaged"),
-        ("{}", "is damaged"),
-        (json.dumps({"settings": [], "data": ""}), "is damaged"),
-        (json.dumps({"settings": {}, "data": ""}), "the interrupted training had another kind, "),
-    ],
-)
-def test_nothing_to_resume(here, bag, tmp_path, told, words):
-    if told is not None:
-        leftovers(tmp_path / "out", told)
-    config = settings(tmp_path / "train.yaml", SMALL)
-    assert words in refused(train([bag], config, tmp_path / "out", "--resume", run=here))
-
-
-def test_a_state_that_is_damaged_or_of_other_bags(here, bag, tmp_path, monkeypatch):
+def test_a_folder_with_a_result_is_left_as_it_is(here, bag, tmp_path):
     config, out = settings(tmp_path / "train.yaml", SMALL), tmp_path / "out"
-    assert train([bag], config, out, run=here).returncode == 0
-    kept = {}
-    monkeypatch.setattr(module, "_state", lambda _, told: kept.update(told))
-    assert train([bag], config, out, "--resume", run=here).returncode == 0
-    monkeypatch.undo()
-    (out / "training_run.json").write_text(json.dumps(kept | {"data": "other"}))
-    line = refused(train([bag], config, out, "--resume", run=here))
-    assert "the interrupted training had other bags" in line
-    (out / "training_run.json").write_text(json.dumps(kept))
-    for content in (b"", b"nothing of the kind" * 9):
-        (out / "training_state.safetensors").write_bytes(content)
-        line = refused(train([bag], config, out, "--resume", run=here))
-        assert "training_state.safetensors" in line
+    out.mkdir()
+    for name, words in (
+        ("training_state.safetensors", "has an interrupted training: go on with --resume, or"),
+        ("checkpoint.safetensors", "has a checkpoint.safetensors already: name another folder"),
+    ):
+        (out / name).write_bytes(b"kept")
+        assert f"--out {out}: {words}" in refused(train([bag], config, out, run=here))
+        assert (out / name).read_bytes() == b"kept"
+
+
+def test_nothing_to_resume(here, bag, tmp_path):
+    config = settings(tmp_path / "train.yaml", SMALL)
+    line = refused(train([bag], config, tmp_path / "out", "--resume", run=here))
+    assert f"--resume: no interrupted training in {tmp_path / 'out'}" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def interrupted(bag, tmp_path_factory):
+    """The bytes of a state, and the settings of its training."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    config, kept = settings(folder / "train.yaml", SMALL, save_every=0.0), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "finish", lambda out, _: kept.append(out / STATE))
+        patch.setattr(module, "report_use", lambda *_: None)
+        arguments = ["train", "--bag", bag, "--config", config, "--out", folder / "out"]
+        assert main([str(argument) for argument in arguments]) == 0
+    return kept[0].read_bytes(), config
+
+
+@pytest.fixture
+def resumed(here, bag, interrupted, tmp_path):
+    """Go on with such a state; returns the one line of the mistake."""
+
+    def resumed(content=interrupted[0], bags=(bag,), **changes):
+        out = tmp_path / "out"
+        out.mkdir(exist_ok=True)
+        (out / STATE).write_bytes(content)
+        config = settings(tmp_path / "train.yaml", SMALL, **changes)
+        line = refused(train(bags, config, out, "--resume", run=here))
+        assert [file.name for file in out.iterdir()] == [STATE]
+        return line
+
+    return resumed
+
+
+def test_a_state_of_other_settings_or_bags(resumed, tmp_path):
+    line = resumed(horizon=3, held_out=0.3)
+    for words in (
+        "the interrupted training had another ",
+        "horizon (4, now 3)",
+        "held_out (0.2, n",
+    ):
+        assert words in line
+    other = small_bag(tmp_path / "other", duration=4.5)
+    assert "--resume: the interrupted training had other bags" in resumed(bags=[other])
+
+
+def test_a_state_that_is_damaged(resumed, interrupted):
+    whole = interrupted[0]
+    flipped = whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:]
+    for content, words in (
+        (b"", "truncated, corrupted or no safetensors file"),
+        (whole[:-10], "truncated, corrupted or no safetensors file"),
+        (b"nothing of the kind" * 9, "truncated, corrupted or no safetensors file"),
+        (flipped, "corrupted: its content does not match its digest"),
+    ):
+        line = resumed(content)
+        assert f"{STATE}: {words}" in line
+        assert "remove it to start anew" in line
+
+
+@pytest.fixture
+def small_files():
+    """Let no file grow beyond a few kB, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_full_disk_leaves_no_half_of_a_file(here, bag, tmp_path):
+    larger = QUICK["network"] | {"hidden": 32}
+    config = settings(tmp_path / "train.yaml", SMALL, network=larger, save_every=0.0)
+    out = tmp_path / "out"
+    done = train([bag], config, out, run=here)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("warning: no state to go on from: ") == 1
+    assert done.stderr.endswith(f"train: {out}/checkpoint.safetensors: File too large\n")
+    assert list(out.iterdir()) == []
 
 
 def test_no_arguments_and_help(capsys):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import yaml
-from driving import START, drive
+from driving import MODEL, START, drive
 from replaying import tool
 
 from ebm_mpc_ros.learning.bags import BagWriter
@@ -47,13 +47,13 @@ class Messages:
         attitude = self.of("geometry_msgs/Quaternion", *map(float, q))
         return self.of("geometry_msgs/Pose", self.xyz(x, y, 0, "Point"), attitude)
 
-    def odometry(self, stamp, state, frame="odom"):
-        x, y, yaw, speed, rate = state
+    def odometry(self, stamp, outputs, frame="odom", base="base_link"):
+        x, y, yaw, speed, rate = outputs
         zeros = np.zeros(36)
         return self.of(
             "nav_msgs/Odometry",
             self.header(stamp, frame),
-            "base_link",
+            base,
             self.of("geometry_msgs/PoseWithCovariance", self.pose(x, y, yaw), zeros),
             self.of(
                 "geometry_msgs/TwistWithCovariance", self.twist([speed, 0, 0, 0, 0, rate]), zeros
@@ -98,21 +98,25 @@ class Messages:
         return self.of("visualization_msgs/MarkerArray", list(markers))
 
 
-def write_bag(path, *, without=(), frame="odom", alter=None, **rates):
+def write_bag(
+    path, *, without=(), frame="odom", base="base_link", alter=None, model=MODEL, **rates
+):
     """Write a drive with its plan and one obstacle; returns the path.
 
     Args:
         path: The bag's folder.
         without: Topics to leave out.
         frame: Of plan and obstacles.
+        base: Frame of the robot.
         alter: Changes the arrays of the drive before they are written.
+        model: The robot.
         **rates: Of `drive`.
     """
-    recording = drive(**rates)
+    recording = drive(model=model, **rates)
     states, commands = recording.states, recording.commands
     if alter:
         alter(states, commands)
-    ahead = drive(duration=rates.get("duration", 10.0) + 2.0).states.values
+    ahead = drive(duration=rates.get("duration", 10.0) + 2.0, model=model).states.values
     with BagWriter(path) as writer:
         make = Messages(writer)
 
@@ -123,13 +127,13 @@ def write_bag(path, *, without=(), frame="odom", alter=None, **rates):
         write("/plan", PATH, START, make.path(START, ahead[::20, :3], frame))
         circle = make.cylinder(START, 2.0, 1.0, 0.2, frame=frame)
         write("/obstacles", MARKERS, START, make.markers(circle))
-        events = [(s, "/ground_truth/odom", v) for s, v in zip(*states, strict=True)]
+        events = [(s, "/ground_truth/odom", model.h(v)) for s, v in zip(*states, strict=True)]
         events += [(s, "/cmd_vel", v) for s, v in zip(*commands, strict=True)]
         for stamp, topic, values in sorted(events, key=lambda event: event[:2]):
             if topic == "/cmd_vel":
                 write(topic, TWIST, stamp, make.command(stamp, values))
             else:
-                write(topic, ODOMETRY, stamp, make.odometry(stamp, values))
+                write(topic, ODOMETRY, stamp, make.odometry(stamp, values, base=base))
     return path
 
 
