@@ -1,6 +1,6 @@
 """An obstacle with two sides: what learned from demonstrations passes it, and how often it touches.
 
-An episode is a straight way with an obstacle on its middle, both drawn at random, in the headless
+An episode is an arc with an obstacle on its middle, both drawn at random, in the headless
 simulation; states are the true ones. The energy is that which ships. The squared-error policy is
 the same network with one well, trained on the same bag as many steps; its chunk is that well's
 centre. Without `--bag` the demonstrations are recorded first.

@@ -125,8 +125,9 @@ class _Controlled:
 
 def _left(course: Course, places: Vector) -> bool:
     """Return whether the obstacle was passed on its left, or as far as it came stood there."""
-    ahead = course.points[-1] - course.points[0]
-    ahead /= np.hypot(*ahead)
-    away = places - course.obstacles[0, :2]
-    nearest = int(np.abs(away @ ahead).argmin())
+    obstacle = course.obstacles[0, :2]
+    beside = int(np.hypot(*(course.points[:-1] - obstacle).T).argmin())
+    ahead = course.segments[beside] / course.lengths[beside]
+    away = places - obstacle
+    nearest = int((np.abs(away @ ahead) + np.hypot(*away.T)).argmin())
     return bool(ahead[0] * away[nearest, 1] - ahead[1] * away[nearest, 0] > 0.0)

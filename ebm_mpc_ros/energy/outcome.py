@@ -36,8 +36,8 @@ class Plan:
         inputs: Inputs (N, m), within their bounds.
         states: States (N + 1, n) that they lead through.
         energy: The plan's energy: J, or what a learned policy compares by.
-        sample_states: States of the chains (S, N + 1, n).
-        sample_energies: Their energies (S,).
+        sample_states: States (S, N + 1, n) of chains spread over the ranks of their energies.
+        sample_energies: These (S,), the lowest first.
         acceptance: Mean acceptance of the chains' counted steps; NaN where there were none.
         step_size: Their step size in the coordinates that they run in.
         clearance: Least clearance of the states from an obstacle, in m; inf without obstacles.
@@ -69,6 +69,7 @@ def made(
     sample_energies: Tensor,
     chains: Chains,
     *,
+    shown: int,
     switched: bool,
     complete: bool,
     time_limit: float,
@@ -79,14 +80,17 @@ def made(
         energy: What rolls inputs out.
         plan: Its inputs (N m,).
         value: Its energy.
-        samples: Inputs of the chains (S, N m).
-        sample_energies: Their energies (S,).
+        samples: Inputs of the chains (K, N m).
+        sample_energies: Their energies (K,).
         chains: How they fared.
+        shown: Of how many chains the plan tells the states, at most.
         switched: Whether a chain has replaced the last plan.
         complete: Whether every step was made.
         time_limit: Seconds after which none is.
     """
-    states = energy.rollout(torch.cat([plan[None], samples]))
+    ranks = torch.linspace(0, len(samples) - 1, min(shown, len(samples)), device=samples.device)
+    chosen = sample_energies.argsort()[ranks.long()]
+    states = energy.rollout(torch.cat([plan[None], samples[chosen]]))
     usable = math.isfinite(value)
     reason = "" if complete else f"the time limit of {time_limit} s has passed"
     return Plan(
@@ -94,7 +98,7 @@ def made(
         states=_floats(states[0]),
         energy=value,
         sample_states=_floats(states[1:]),
-        sample_energies=_floats(sample_energies),
+        sample_energies=_floats(sample_energies[chosen]),
         acceptance=chains.acceptance,
         step_size=chains.step_size,
         clearance=float(energy.clearance(states[0])),

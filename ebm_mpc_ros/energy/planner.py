@@ -46,6 +46,7 @@ class PlannerSettings:
             chains.
         descent_steps: Steps of the descent.
         switch_margin: Energy by which a chain must beat the last plan to replace it.
+        shown: Of how many chains a plan tells the states.
         time_limit: Seconds after which a call returns the best so far.
         seed: Of all noise.
 
@@ -65,13 +66,14 @@ class PlannerSettings:
     descent_candidates: int = 4
     descent_steps: int = 6
     switch_margin: float = 0.5
+    shown: int = 12
     time_limit: float = math.inf
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check every field."""
         check_least(self, horizon=1, chains=1, adapt_steps=0, steps=0, fresh_steps=0)
-        check_least(self, descent_candidates=1, descent_steps=0, seed=0)
+        check_least(self, descent_candidates=1, descent_steps=0, shown=0, seed=0)
         check_positive(self, "dt", "temperature", "fresh_temperature")
         check_not_negative(self, "switch_margin", "time_limit")
         check_share(self, "fresh_share")
@@ -202,6 +204,7 @@ class Planner:
             self._chains,
             chains.energy * T,
             chains,
+            shown=settings.shown,
             switched=switched and not begins,
             complete=complete,
             time_limit=settings.time_limit,

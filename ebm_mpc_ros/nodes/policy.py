@@ -268,7 +268,7 @@ class PolicyNode(ManagedNode):
         self._ages.add((self.now - job.stamp) * 1e-9)
         if self._shown and abs(job.stamp - self._samples_shown_at) >= _SAMPLES_PERIOD * 1e9:
             self._samples_shown_at = job.stamp
-            self._samples.publish(to_samples(job.stamp, self._frame, plan, self._shown))
+            self._samples.publish(to_samples(job.stamp, self._frame, plan))
 
     def _drive(self) -> None:
         """Send the plan's input, where there is no controller to do it."""

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import hypothesis
 import numpy as np
 import pytest
 
@@ -13,10 +12,6 @@ from ebm_mpc_ros.models.base import Model
 
 HERE = Path(__file__).resolve()
 sys.path += [str(HERE.parent), str(HERE.parents[2] / "bench")]
-
-# The same examples at every run, however slow the machine.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.load_profile("repeatable")
 
 
 class Linear(Model):

@@ -4,14 +4,9 @@ import random
 import sys
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
-
-# The same examples at every run, however slow the machine.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,111 @@
+"""policy_node at control rate beside the other nodes: 256 chains × 20 Langevin steps at 20 Hz.
+
+The whole graph as processes over DDS on the figure-eight, once with the policy that ships (10
+noise levels of 2 steps) and once with the tracking cost (20 MALA steps). A state's age is from its
+stamp to the plan's arrival at another process.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+from report import Figure, conclude, options
+
+# Only `report` puts the package on the path.
+# isort: split
+from ebm_mpc_ros.learning.bags import open_bag
+from ebm_mpc_ros.ros.conversion import stamp_of
+from ebm_mpc_ros.tools.graph import default_params_file, recorder, simulation_graph
+from ebm_mpc_ros.tools.processes import Processes
+
+_RATE, _OLDEST, _MISSING = 20.0, 60.0, 1.0
+_SETTLE = 3.0
+_SHIPPED = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
+_CONTESTS = {
+    "trained policy": (_SHIPPED, {"chains": 256, "levels": 10, "level_steps": 2}),
+    "tracking cost": ("", {"chains": 256, "steps": 20}),
+}
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = options(__doc__.splitlines()[0])
+    arguments = parser.parse_args()
+    window = 15.0 if arguments.quick else 60.0
+    if arguments.quick:
+        print("--quick: a window of 15 s in place of 60 s")
+    figures = []
+    for name, (checkpoint, parameters) in _CONTESTS.items():
+        figures += _measure(name, checkpoint, parameters, window)
+    return conclude("policy_node at 20 Hz, 256 chains x 20 steps", figures, arguments)
+
+
+def _measure(name: str, checkpoint: str, parameters: dict[str, int], window: float) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        values = yaml.safe_load(default_params_file().read_text(encoding="utf-8"))
+        values["/**/policy_node"]["ros__parameters"].update(parameters)
+        params = Path(folder) / "params.yaml"
+        params.write_text(yaml.safe_dump(values), encoding="utf-8")
+        bag = Path(folder) / "bag"
+        specs = (
+            *simulation_graph(
+                controller="policy_mpc",
+                course="figure_eight",
+                seed=0,
+                params_file=params,
+                checkpoint=checkpoint,
+            ),
+            recorder(bag, announce="policy/plan"),
+        )
+        with Processes(specs, Path(folder) / "logs") as processes:
+            deadline = time.monotonic() + 60.0
+            while not processes.log("recorder_node").strip():
+                if processes.dead() or time.monotonic() > deadline:
+                    raise SystemExit(f"the graph did not start: {processes.dead()}")
+                time.sleep(0.2)
+            time.sleep(_SETTLE + window)
+        return _figures(name, bag)
+
+
+def _figures(name: str, bag: Path) -> list[Figure]:
+    arrivals, ages, sampling = [], [], ("", "")
+    with open_bag(bag) as opened:
+        for topic, arrival, message in opened.messages(["/policy/plan", "/diagnostics"]):
+            if topic == "/policy/plan":
+                arrivals.append(arrival * 1e-9)
+                ages.append((arrival - stamp_of(message)) * 1e-6)
+                continue
+            for status in message.status:
+                values = {value.key: value.value for value in status.values}
+                if "sampling p99 ms" in values:
+                    sampling = values["sampling median ms"], values["sampling p99 ms"]
+    times = np.array(arrivals)
+    late = times >= times[0] + _SETTLE
+    times, old = times[late], np.array(ages)[late]
+    rate = (len(times) - 1) / (times[-1] - times[0])
+    return [
+        Figure(
+            f"{name}: plans missing",
+            100.0 * max(0.0, 1.0 - rate / _RATE),
+            "%",
+            _MISSING,
+            f"{rate:.2f} Hz, longest gap {1e3 * np.diff(times).max():.0f} ms",
+        ),
+        Figure(f"{name}: age of the state, median", float(np.median(old)), "ms"),
+        Figure(
+            f"{name}: age of the state, p99",
+            float(np.quantile(old, 0.99)),
+            "ms",
+            _OLDEST,
+            f"sampling {sampling[0]} / {sampling[1]} ms, median / p99",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
