@@ -56,13 +56,11 @@ class PlacedWells:
     def energy_and_score(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return E (K,) and the score s = -∇E (K, d) at `x` (K, d)."""
         q, logits = self._logits(x)
-        # Against the deepest well, since at a small σ the squares would leave no digits of E.
-        deepest = logits.argmax(-1, keepdim=True)
-        offset = q - torch.take_along_dim(self._offsets, deepest, 1)
-        log_weight = torch.take_along_dim(self._log_weights, deepest[..., 0], 1)
-        others = (logits - logits.take_along_dim(deepest, -1)).logsumexp(-1)
-        energy = offset.square().sum(-1) / (2.0 * self._variance[..., 0]) - log_weight - others
-        return energy.view(-1), self._pull(q, logits).view_as(x)
+        return self._energy(q, logits), self._pull(q, logits).view_as(x)
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Return E (K,) at `x` (K, d)."""
+        return self._energy(*self._logits(x))
 
     def score(self, x: Tensor) -> Tensor:
         """Return the score (K, d) at `x` (K, d)."""
@@ -81,6 +79,15 @@ class PlacedWells:
         """Return y about the middle (E, K/E, d), and log of w_k exp(-‖y-μ_k‖²/2σ²) but for E."""
         q = x.reshape(len(self._offsets), -1, x.shape[-1]) - self._middle
         return q, torch.baddbmm(self._bias, q / self._variance, self._offsets.mT)
+
+    def _energy(self, q: Tensor, logits: Tensor) -> Tensor:
+        # Against the deepest well, since at a small σ the squares would leave no digits of E.
+        deepest = logits.argmax(-1, keepdim=True)
+        offset = q - torch.take_along_dim(self._offsets, deepest, 1)
+        log_weight = torch.take_along_dim(self._log_weights, deepest[..., 0], 1)
+        others = (logits - logits.take_along_dim(deepest, -1)).logsumexp(-1)
+        energy = offset.square().sum(-1) / (2.0 * self._variance[..., 0]) - log_weight - others
+        return energy.view(-1)
 
     def _pull(self, q: Tensor, logits: Tensor) -> Tensor:
         return (torch.bmm(logits.softmax(-1), self._offsets) - q) / self._variance

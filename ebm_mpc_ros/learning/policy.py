@@ -224,10 +224,9 @@ class LearnedPolicy:
         levels, free, judge = self._levels(state, goal, obstacles)
         energy = self._energy(state, goal, obstacles)
         change = LinearChange(energy, self._mean, self._factor)
-        total = Total(judge, change)
         kept = self._keep(levels, elapsed_s)
         chains = self._sample(levels, stop)
-        energies = total.energy_and_score(chains.x)[0]
+        energies = judge.energy(chains.x) + energy.energy(change.to_original(chains.x))
         sampled = chains.steps == settings.steps * settings.levels
         best = energies.topk(settings.candidates, largest=False).indices
         candidates = chains.x[best] if kept is None else torch.cat([kept, chains.x[best]])
@@ -242,7 +241,9 @@ class LearnedPolicy:
             steps=settings.descent_steps,
             stop=stop,
         )
-        value = total.energy_and_score(descent.x)[0].nan_to_num(nan=math.inf)
+        # They descended on the free energy, and compare by the judge's.
+        value = descent.energy - free.energy(descent.x) + judge.energy(descent.x)
+        value = value.nan_to_num(nan=math.inf)
         lowest = int(value.argmin())
         gain = float(value[0] - value[lowest])
         switched = kept is not None and gain > settings.switch_margin

@@ -89,6 +89,7 @@ def test_value_and_gradient_agree_with_autograd(expanded):
     (gradient,) = torch.autograd.grad(expected.sum(), leaf)
     value, score = energy.energy_and_score(x)
     torch.testing.assert_close(value, expected.detach(), rtol=1e-9, atol=1e-9)
+    assert torch.equal(energy.energy(x), value)
     torch.testing.assert_close(score, -gradient, rtol=1e-9, atol=1e-9)
 
 

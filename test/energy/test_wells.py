@@ -128,6 +128,7 @@ def test_a_placed_energy_keeps_no_graph_and_has_a_lean_score_and_a_laplacian():
     assert isinstance(placed, HasScore)
     assert isinstance(placed, HasLaplacian)
     assert not placed.score(y).requires_grad
+    torch.testing.assert_close(placed.energy(y), placed.energy_and_score(y)[0], rtol=0, atol=0)
 
 
 def test_the_denoising_loss_of_one_well_is_half_its_squared_error():
