@@ -60,16 +60,16 @@ class PolicySettings:
         ValueError: A field is out of its range.
     """
 
-    chains: int = 32
-    levels: int = 12
-    steps: int = 3
+    chains: int = 64
+    levels: int = 8
+    steps: int = 2
     ratio: float = 0.5
     sampler: Literal["ula", "mala"] = "ula"
     kept_sigma: float = 0.5
     judge: float = 3.0
     candidates: int = 4
     free_sigma: float = 0.3
-    descent_steps: int = 5
+    descent_steps: int = 3
     switch_margin: float = 1.0
     shown: int = 12
     time_limit: float = math.inf

@@ -87,6 +87,7 @@ class PolicyNode(ManagedNode):
             frame=self._frame,
             child=self._base,
             timeout=values["estimate_timeout"],
+            taken=self._propose,
         )
         self._path = ReferenceInput(
             self, model, follower_settings(values, model), self._transforms, self._frame
@@ -110,6 +111,7 @@ class PolicyNode(ManagedNode):
             )
             self.every(values["command_period"], self._drive)
         self._times, self._ages = Timing(), Timing()
+        self._period, self._due = round(1e9 / values["frequency"]), 0
         self._reason = "no plan yet"
         self._newest: tuple[int, Plan] | None = None
         self._published = self._skipped = self._switches = 0
@@ -121,7 +123,7 @@ class PolicyNode(ManagedNode):
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="sampling", daemon=True)
         self._thread.start()
-        self.every(1.0 / values["frequency"], self._tick)
+        self.every(1.0 / values["frequency"], self._watch)
 
     def change(self, values: dict[str, Any]) -> Callable[[], None]:
         """Take other limits, weights, speeds and margins."""
@@ -197,22 +199,30 @@ class PolicyNode(ManagedNode):
         values |= self._path.dropped
         return values
 
-    def _tick(self) -> None:
+    def _propose(self) -> None:
+        """Hand the estimate that has just come to the sampler, `frequency` times a second."""
+        if self._estimate.fault() or self._path.fault():
+            return
+        now, period = self.now, self._period
+        slack = period // 4
+        if now + slack < self._due <= now + period + slack:
+            return
+        due = self._due + period
+        self._due = due if now < due <= now + period + slack else now + period
+        state = self._estimate.completed(self._driver.command if self._driver else None)
+        stamp = self._estimate.stamp
+        reference = self._path.reference(state, self._dt, self._ahead, (stamp - now) * 1e-9)
+        job = _Job(stamp, state, reference, self._obstacles.circles())
+        with self._wake:
+            self._skipped += self._busy
+            self._job = job
+            self._wake.notify()
+
+    def _watch(self) -> None:
+        """See whether there is what to plan from; a bug on the sampling thread ends the node."""
         if self._error is not None:
             raise self._error
-        reason = self._estimate.fault() or self._path.fault()
-        if reason:
-            self._reason = reason
-        else:
-            state = self._estimate.completed(self._driver.command if self._driver else None)
-            stamp = self._estimate.stamp
-            ahead = (stamp - self.now) * 1e-9
-            reference = self._path.reference(state, self._dt, self._ahead, ahead)
-            job = _Job(stamp, state, reference, self._obstacles.circles())
-            with self._wake:
-                self._skipped += self._busy
-                self._job = job
-                self._wake.notify()
+        self._reason = self._estimate.fault() or self._path.fault() or self._reason
         self.report()
 
     def _work(self) -> None:

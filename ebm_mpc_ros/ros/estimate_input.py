@@ -17,7 +17,7 @@ from ebm_mpc_ros.ros.clocks import StandstillWatch
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, stamp_of, vector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,9 +37,19 @@ class EstimateInput:
     """The newest state estimate, and why it can't be used when it can't."""
 
     def __init__(
-        self, node: ManagedNode, model: Model, *, frame: str, child: str, timeout: float
+        self,
+        node: ManagedNode,
+        model: Model,
+        *,
+        frame: str,
+        child: str,
+        timeout: float,
+        taken: Callable[[], None] | None = None,
     ) -> None:
-        """Subscribe; estimates must be in `frame`, of `child`, and younger than `timeout` s."""
+        """Subscribe; estimates must be in `frame`, of `child`, and younger than `timeout` s.
+
+        `taken` is called after each that is used.
+        """
         self.dropped: Counter[str] = Counter()
         self.stamp = 0
         self.state: Vector | None = None
@@ -50,6 +60,7 @@ class EstimateInput:
         self._speed = model.output_names.index("vx")
         self._index = [CANONICAL_STATES.index(name) for name in model.output_names]
         self._standstill = StandstillWatch(node)
+        self._taken = taken
         self._slow = False
         self._values = np.zeros(len(CANONICAL_STATES))
         self.jumped = False
@@ -133,6 +144,8 @@ class EstimateInput:
         self._slow = abs(outputs[self._speed]) < _SLOW
         self.state = np.asarray(self._model.state(outputs))
         self.stamp = stamp
+        if self._taken is not None:
+            self._taken()
 
     def _from_before_a_jump_of_the_clock(self) -> bool:
         """Return whether the estimate held is from a future that the clock has left."""

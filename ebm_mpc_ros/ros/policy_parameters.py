@@ -76,8 +76,8 @@ POLICY_PARAMETERS = (
         choices=("ula", "mala"),
         description="How a checkpoint's energy is sampled; the tracking cost always is by mala.",
     ),
-    _count("levels", 12, 2, 100, "Noise levels of a checkpoint's energy that a call descends."),
-    _count("level_steps", 3, 1, 1000, "Langevin steps at each of them."),
+    _count("levels", 8, 2, 100, "Noise levels of a checkpoint's energy that a call descends."),
+    _count("level_steps", 2, 1, 1000, "Langevin steps at each of them."),
     _number(
         "goal_weight",
         0.0,

@@ -96,7 +96,7 @@ def checkpoint(tmp_path):
     return checkpoint
 
 
-def policy(checkpoint, cost=COST, settings=PolicySettings(shown=32), **changes):  # noqa: B008  frozen
+def policy(checkpoint, cost=COST, settings=PolicySettings(shown=64), **changes):  # noqa: B008  frozen
     given = {"name": "diff_drive", "dt": 0.1, "horizon": N} | changes
     return LearnedPolicy(checkpoint, MODEL, cost, settings, **given)
 
@@ -124,15 +124,15 @@ def test_its_states_are_what_its_inputs_lead_to(checkpoint):
     for u, following in zip(plan.inputs, plan.states[1:], strict=True):
         state = MODEL.f(state, u, 0.1)
         np.testing.assert_allclose(following, state, atol=1e-4)
-    assert plan.sample_states.shape == (32, N + 1, 5)
-    assert plan.sample_energies.shape == (32,)
+    assert plan.sample_states.shape == (64, N + 1, 5)
+    assert plan.sample_energies.shape == (64,)
 
 
 def test_chains_lie_in_both_wells(checkpoint):
     plan = policy(checkpoint()).plan(STATE, WAY, FREE)
     turned = plan.sample_states[:, -1, 4]
-    assert 4 <= np.count_nonzero(turned > 0.5) <= 28
-    assert np.count_nonzero(np.abs(turned) > 0.5) == 32
+    assert 16 <= np.count_nonzero(turned > 0.5) <= 48
+    assert np.count_nonzero(np.abs(turned) > 0.5) == 64
 
 
 def test_an_energy_added_decides_between_two_wells(checkpoint):
@@ -264,7 +264,7 @@ def test_a_setting_out_of_range_is_named(field):
 
 
 def test_it_shows_chains_from_the_lowest_to_the_highest(checkpoint):
-    every = policy(checkpoint(), settings=PolicySettings(shown=32)).plan(STATE, WAY, FREE)
+    every = policy(checkpoint(), settings=PolicySettings(shown=64)).plan(STATE, WAY, FREE)
     shown = policy(checkpoint(), settings=PolicySettings(shown=5)).plan(STATE, WAY, FREE)
     assert (np.diff(every.sample_energies) >= 0.0).all()
     assert shown.sample_states.shape == (5, N + 1, 5)

@@ -33,7 +33,7 @@ def policy():
         load(PATH),
         MODEL,
         added(COST, MODEL),
-        PolicySettings(shown=32),
+        PolicySettings(shown=64),
         name="diff_drive",
         dt=0.1,
         horizon=20,

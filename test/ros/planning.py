@@ -80,9 +80,9 @@ class Bench(PolicyNode):
         """Plan, command, and move as commanded."""
         plans = len(self.outputs["policy/plan"])
         self.estimated()
-        self.timers_of["_tick"]()
         deadline = time.monotonic() + PATIENCE
         while len(self.outputs["policy/plan"]) == plans:
+            self.timers_of["_watch"]()
             assert time.monotonic() < deadline, self.condition()
             time.sleep(1e-3)
         self.timers_of["_drive"]()

@@ -50,12 +50,34 @@ def test_a_car_drives_off_with_its_wheels_as_it_stopped(policy_bench):
     node.run()
     node.step()
     node._driver.command = (0.0, 0.4)
-    node.estimated()
-    node.timers_of["_tick"]()
-    with node._wake:
-        assert node._job is None or node._job.state[4] == 0.4
     node.step()
     assert node._newest[1].states[0, 4] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("spacing", "plans"), [(0.01, 40), (0.02, 40), (0.05, 40), (0.1, 20)])
+def test_plans_are_made_of_estimates_as_they_come_as_often_as_asked(
+    policy_bench, monkeypatch, spacing, plans
+):
+    node = policy_bench(frequency=20.0)
+    node.run()
+    asked, reference = [], node._path.reference
+    monkeypatch.setattr(
+        node._path, "reference", lambda *given: asked.append(node.time) or reference(*given)
+    )
+    begin, jitter = node.time, np.random.default_rng(0).uniform(-2e6, 2e6, round(2.0 / spacing))
+    for k, late in enumerate(jitter):
+        node.time = begin + round(k * spacing * 1e9 + late)
+        node.estimated()
+    assert len(asked) == pytest.approx(plans, abs=1)
+    assert max(np.diff(asked)) <= max(0.05, spacing) * 1e9 + 0.5 * spacing * 1e9 + 5e6
+
+
+def test_a_clock_that_jumps_back_is_planned_by_at_once(policy_bench):
+    node = policy_bench()
+    node.run()
+    node.step()
+    node.time -= 50 * 10**9
+    node.step()
 
 
 class TestChanges:
