@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="of each drive")
     parser.add_argument("--course", default="figure_eight")
     parser.add_argument("--controller", default="policy_mpc")
+    parser.add_argument("--checkpoint", default="none", help="a trained policy (default none)")
     arguments = parser.parse_args()
     seeds = 1 if arguments.quick else arguments.seeds
     if arguments.quick:
@@ -34,6 +35,7 @@ def main() -> int:
             command = [
                 *(sys.executable, "-m", "ebm_mpc_ros", "demo", "--seed", str(seed)),
                 *("--course", arguments.course, "--controller", arguments.controller),
+                *("--checkpoint", arguments.checkpoint),
                 *("--seconds", str(arguments.seconds), "--out", folder),
             ]
             run = subprocess.run(  # noqa: S603  our own demo, no shell

@@ -20,14 +20,18 @@ from report import Figure, conclude, options
 # isort: split
 from ebm_mpc_ros.learning.bags import open_bag
 from ebm_mpc_ros.ros.conversion import stamp_of
-from ebm_mpc_ros.tools.graph import default_params_file, recorder, simulation_graph
+from ebm_mpc_ros.tools.graph import (
+    SHIPPED_POLICY,
+    default_params_file,
+    recorder,
+    simulation_graph,
+)
 from ebm_mpc_ros.tools.processes import Processes
 
 _RATE, _OLDEST, _MISSING = 20.0, 60.0, 1.0
 _SETTLE = 3.0
-_SHIPPED = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
 _CONTESTS = {
-    "trained policy": (_SHIPPED, {"chains": 256, "levels": 10, "level_steps": 2}),
+    "trained policy": (SHIPPED_POLICY, {"chains": 256, "levels": 10, "level_steps": 2}),
     "tracking cost": ("", {"chains": 256, "steps": 20}),
 }
 

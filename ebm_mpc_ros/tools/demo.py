@@ -16,6 +16,7 @@ from ebm_mpc_ros.tools.drive import Drive, Summary, read_drive, summarise
 from ebm_mpc_ros.tools.drive_picture import draw_drive
 from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
+    SHIPPED_POLICY,
     default_params_file,
     recorder,
     simulation_graph,
@@ -26,6 +27,7 @@ _START_PATIENCE = 60.0
 _STALL_PATIENCE = 20.0
 _SLUGGISH = 0.5
 _FAILED = 1
+_SHIPPED, _NONE = "shipped", "none"
 _CANNOT = "can't configure: "
 
 
@@ -40,10 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint",
-        default="",
+        default=_SHIPPED,
         metavar="FILE",
-        help="a trained policy; empty for the tracking cost, and package://ebm_mpc_ros/"
-        "checkpoints/two_sided.safetensors is the one that ships",
+        help=f"the trained policy; {_NONE}: plans are sampled from the tracking cost",
     )
     parser.add_argument(
         "--course", choices=course_names(), default="figure_eight", help="the course to drive"
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             course=arguments.course,
             seed=arguments.seed,
             params_file=default_params_file(),
-            checkpoint=arguments.checkpoint,
+            checkpoint=_checkpoint(arguments),
         )
     except ValueError as error:
         raise UserError(str(error)) from error
@@ -113,6 +114,14 @@ def run(arguments: argparse.Namespace) -> int:
     for text in problems:
         console.print(f"failed: {text}", style="bold red")
     return _FAILED if problems else 0
+
+
+def _checkpoint(arguments: argparse.Namespace) -> str:
+    """Return which trained policy drives, empty for none."""
+    given: str = arguments.checkpoint
+    if given == _SHIPPED:
+        return "" if arguments.controller == "mpc" else SHIPPED_POLICY
+    return "" if given == _NONE else given
 
 
 class _DriveFailedError(Exception):

@@ -22,6 +22,9 @@ CONTROLLERS = {
 }
 """What drives the robot, by the value of the argument `controller`."""
 
+SHIPPED_POLICY = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
+"""The trained policy that comes with the package."""
+
 RECORDED = (
     "odometry/filtered nav_msgs/msg/Odometry",
     "ground_truth/odom nav_msgs/msg/Odometry",

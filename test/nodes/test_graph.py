@@ -11,13 +11,10 @@ from rosgraph_msgs.msg import Clock
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
-from ebm_mpc_ros.tools.graph import default_params_file, simulation_graph
+from ebm_mpc_ros.tools.graph import SHIPPED_POLICY, default_params_file, simulation_graph
 
 A_MAX = 1.0
 pytestmark = pytest.mark.timeout(150)
-
-
-SHIPPED = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
 
 
 def graph(controller="policy_mpc", course="corridor", checkpoint=""):
@@ -93,7 +90,7 @@ def test_the_other_controllers_drive_too(start, controller):
 
 @pytest.mark.parametrize("controller", ["policy", "policy_mpc"])
 def test_a_trained_policy_drives_too(start, controller):
-    processes, observer = start(*graph(controller, checkpoint=SHIPPED))
+    processes, observer = start(*graph(controller, checkpoint=SHIPPED_POLICY))
     observer.listen(Odometry, "ground_truth/odom")
     observer.listen(MarkerArray, "policy/samples")
     wait_for_speed(observer, 0.4)

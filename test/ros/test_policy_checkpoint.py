@@ -12,8 +12,8 @@ from ebm_mpc_ros.learning.checkpoint import load, save
 from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.ros.diagnosis import Level
 from ebm_mpc_ros.ros.messages import to_path, to_time
+from ebm_mpc_ros.tools.graph import SHIPPED_POLICY
 
-SHIPPED = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
 PATH = share_directory() / "checkpoints" / "two_sided.safetensors"
 QUICK = {"chains": 32}
 
@@ -37,7 +37,7 @@ def refusal(node):
 
 @pytest.mark.parametrize("sampler", ["ula", "mala"])
 def test_it_drives_along_a_path_past_an_obstacle(policy_bench, sampler):
-    node = policy_bench(checkpoint=SHIPPED, sampler=sampler, cruise_speed=0.8, **QUICK)
+    node = policy_bench(checkpoint=SHIPPED_POLICY, sampler=sampler, cruise_speed=0.8, **QUICK)
     node.run()
     node.callbacks["plan"](to_path(0, "odom", [(0.1 * k, 0.0, 0.0) for k in range(60)]))
     obstacle(node, 2.5, 0.0, 0.2)
@@ -53,7 +53,9 @@ def test_it_drives_along_a_path_past_an_obstacle(policy_bench, sampler):
 
 
 def test_the_robots_limits_hold_for_a_chunk_that_was_learned_with_others(policy_bench):
-    node = policy_bench(checkpoint=SHIPPED, max_acceleration=0.3, max_yaw_acceleration=0.5, **QUICK)
+    node = policy_bench(
+        checkpoint=SHIPPED_POLICY, max_acceleration=0.3, max_yaw_acceleration=0.5, **QUICK
+    )
     node.run()
     node.state[1] = 0.3
     for _ in range(5):
@@ -64,7 +66,7 @@ def test_the_robots_limits_hold_for_a_chunk_that_was_learned_with_others(policy_
 
 
 def test_a_weight_of_the_goal_draws_the_chunk_towards_it(policy_bench):
-    node = policy_bench(checkpoint=SHIPPED, switch_margin=1e6, **QUICK)
+    node = policy_bench(checkpoint=SHIPPED_POLICY, switch_margin=1e6, **QUICK)
     node.run()
     node.step()
     ahead = node._newest[1].states[-1, 0]
@@ -75,7 +77,7 @@ def test_a_weight_of_the_goal_draws_the_chunk_towards_it(policy_bench):
 
 
 def test_the_reference_reaches_as_far_as_the_policy_looks(policy_bench):
-    node = policy_bench(checkpoint=SHIPPED, cruise_speed=0.2, **QUICK)
+    node = policy_bench(checkpoint=SHIPPED_POLICY, cruise_speed=0.2, **QUICK)
     node.run()
     way = node._path.reference(node.state, 0.1, node._ahead)
     assert way[-1, 0] > 2.0
@@ -123,7 +125,7 @@ def test_a_foreign_file_is_refused(policy_bench, tmp_path):
     ],
 )
 def test_a_policy_for_something_else_is_refused(policy_bench, parameters, words):
-    assert words in refusal(policy_bench(checkpoint=SHIPPED, **parameters))
+    assert words in refusal(policy_bench(checkpoint=SHIPPED_POLICY, **parameters))
 
 
 def test_a_policy_of_weights_that_are_no_numbers_is_never_there_to_be_read(tmp_path):

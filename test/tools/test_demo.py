@@ -23,9 +23,10 @@ def demo(out, *arguments):
 
 
 @pytest.mark.timeout(150)
-def test_the_demo_drives_and_leaves_its_results(tmp_path):
+@pytest.mark.parametrize("checkpoint", ["shipped", "none"])
+def test_the_demo_drives_and_leaves_its_results(tmp_path, checkpoint):
     run = subprocess.run(
-        demo(tmp_path, "--seconds", "6", "--course", "slalom"),
+        demo(tmp_path, "--seconds", "6", "--course", "slalom", "--checkpoint", checkpoint),
         cwd=ROOT,
         capture_output=True,
         text=True,
