@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ebm_mpc_ros.energy.langevin import Chains
     from ebm_mpc_ros.energy.plan import PlanEnergy
+    from ebm_mpc_ros.energy.sampler import Samples
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ def made(
     value: float,
     samples: Tensor,
     sample_energies: Tensor,
-    chains: Chains,
+    chains: Chains | Samples,
     *,
     shown: int,
     switched: bool,

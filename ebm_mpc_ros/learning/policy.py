@@ -14,10 +14,17 @@ from torch import Tensor
 from ebm_mpc_ros.control import model_reference, planar_outputs
 from ebm_mpc_ros.energy.annealed import NOISE_FREE, Level, anneal, geometric, placed_levels
 from ebm_mpc_ros.energy.base import LinearChange
-from ebm_mpc_ros.energy.checks import check_least, check_not_negative, check_positive
+from ebm_mpc_ros.energy.bounds import Bounds
+from ebm_mpc_ros.energy.checks import (
+    check_least,
+    check_not_negative,
+    check_positive,
+    check_share,
+)
 from ebm_mpc_ros.energy.descent import descend
 from ebm_mpc_ros.energy.outcome import Plan, made, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
+from ebm_mpc_ros.energy.sampler import Ended, SamplerSettings, Samples, sample
 from ebm_mpc_ros.energy.seam import shifted
 from ebm_mpc_ros.energy.total import Total
 from ebm_mpc_ros.energy.wells import Wells
@@ -26,10 +33,9 @@ from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
 from ebm_mpc_ros.learning.conditions import Sight, condition, condition_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ebm_mpc_ros.energy.cost import PlanCost
-    from ebm_mpc_ros.energy.langevin import Chains
     from ebm_mpc_ros.energy.wells import PlacedWells
     from ebm_mpc_ros.learning.recording import Floats
     from ebm_mpc_ros.models import Model
@@ -39,14 +45,18 @@ if TYPE_CHECKING:
 class PolicySettings:
     """Settings of `LearnedPolicy`. σ are in deviations of the inputs demonstrated.
 
+    A σ beyond those that were trained counts as the nearest of them.
+
     Attributes:
         chains: Langevin chains of a call.
         levels: How many σ, in a geometric sequence from the largest that was trained to the least.
         steps: Langevin steps a level.
         ratio: ε/σ² of those, below 4.
         sampler: `ula`, or `mala`, which corrects each step.
-        kept_sigma: σ from which the last chunk descends to what is now to be done. Larger than
-            the changes of a chunk from call to call, smaller than what sets two ways apart.
+        fresh_share: Share of the chains that a call replaces by uniform draws, oldest first.
+        kept_sigma: σ from which the last call's chains go on, and its chunk descends, to what is
+            now to be done. Larger than the changes of a chunk from call to call, smaller than
+            what sets two ways apart.
         judge: σ at which chunks compare: so large that it is the weights of the wells that tell.
         candidates: Of the chains, how many descend on all energies together.
         free_sigma: σ of the learned energy in that descent: how freely those added move a chunk.
@@ -65,6 +75,7 @@ class PolicySettings:
     steps: int = 2
     ratio: float = 0.5
     sampler: Literal["ula", "mala"] = "ula"
+    fresh_share: float = 0.25
     kept_sigma: float = 0.5
     judge: float = 3.0
     candidates: int = 4
@@ -84,6 +95,7 @@ class PolicySettings:
             raise ValueError(f"sampler is {self.sampler}, allowed is ula or mala")
         check_positive(self, "kept_sigma", "free_sigma", "judge")
         check_not_negative(self, "switch_margin", "time_limit")
+        check_share(self, "fresh_share")
         if self.candidates > self.chains:
             raise ValueError(f"candidates is {self.candidates}, allowed is {self.chains} at most")
 
@@ -109,13 +121,14 @@ def added(cost: PlanCost, model: Model, *, goal: float = 0.0, smoothness: float 
 
 
 class LearnedPolicy:
-    """Samples chunks of inputs from E(y; c, σ) + J(u(y)) and plans the best of them.
+    """Samples chunks of inputs from a learned E(y; c, σ) and plans the best of them under E + J.
 
-    Chains are annealed down the learned energy from noise. The last chunk, without the steps that
-    are over, descends down its last levels without noise, to what is now to be done that way. The
-    lowest chains and the last chunk then descend on the sum of the learned energy and of those
-    added, J, within the bounds of the inputs. Another chunk replaces the last only where it is
-    lower by a margin, and never a mean of chains does: between two sides lies the obstacle.
+    Fresh chains are annealed from uniform draws within the inputs' bounds down all noise levels;
+    those of the last call, without the steps that are over, go on at the last levels. The last
+    chunk descends these without noise, to what is now to be done that way. The chains lowest in
+    E + J and the last chunk then descend on both, J being the energies added, within the bounds.
+    Another chunk replaces the last only where it is lower by a margin, and never a mean of chains
+    does: between two sides lies the obstacle.
     """
 
     def __init__(
@@ -165,12 +178,22 @@ class LearnedPolicy:
         least, largest = wells.sigma_range
         sigmas = geometric(largest, least, settings.levels)
         self._sigmas = sigmas
+        self._free = min(max(settings.free_sigma, least), largest)
+        self._judge = min(max(settings.judge, least), largest)
         self._kept_from = sum(sigma > settings.kept_sigma for sigma in sigmas[:-1])
+        self._sampling = SamplerSettings(
+            chains=settings.chains,
+            steps=settings.steps,
+            method=settings.sampler,
+            fresh_share=settings.fresh_share,
+            warm_levels=len(sigmas) - self._kept_from,
+            diagnose=False,
+        )
         scaling = self._contract.variable_scaling
         self._mean = self._tensor(scaling.mean).repeat(horizon)
         deviation = self._tensor(scaling.deviation).repeat(horizon)
         self._factor = torch.diag(1.0 / deviation)
-        self._metric = torch.eye(wells.variables, device=self._device) * settings.free_sigma**2
+        self._metric = torch.eye(wells.variables, device=self._device) * self._free**2
         self.use(cost)
         self.reset()
 
@@ -183,15 +206,17 @@ class LearnedPolicy:
         """Take other added energies and bounds; the last chunk goes on."""
         self._cost = cost
         scaling = self._contract.variable_scaling
-        self._lower, self._upper = (
+        lower, upper = (
             self._tensor(scaling.normalise(np.array(bound))).repeat(self._contract.horizon)
             for bound in (cost.input_lower, cost.input_upper)
         )
+        self._bounds = Bounds(lower, upper)
 
     def reset(self) -> None:
-        """Forget the last chunk; start the noise over."""
+        """Forget the last chunk and all chains; start the noise over."""
         self._generator.manual_seed(self._settings.seed)
         self._last: Tensor | None = None
+        self._chains: Tensor | None = None
 
     @torch.no_grad()
     def plan(
@@ -214,8 +239,7 @@ class LearnedPolicy:
         self._check_shapes(state, reference, obstacles)
         reason = refusal(state, reference, obstacles, elapsed_s)
         if reason:
-            horizon, inputs = self._contract.horizon, len(self._contract.input_names)
-            return refused(horizon, len(state), inputs, reason)
+            return self._refused(state, reason)
 
         def stop() -> bool:
             return time.monotonic() > deadline
@@ -224,20 +248,26 @@ class LearnedPolicy:
         levels, free, judge = self._levels(state, goal, obstacles)
         energy = self._energy(state, goal, obstacles)
         change = LinearChange(energy, self._mean, self._factor)
-        kept = self._keep(levels, elapsed_s)
-        chains = self._sample(levels, stop)
-        energies = judge.energy(chains.x) + energy.energy(change.to_original(chains.x))
-        sampled = chains.steps == settings.steps * settings.levels
-        best = energies.topk(settings.candidates, largest=False).indices
-        candidates = chains.x[best] if kept is None else torch.cat([kept, chains.x[best]])
-        if kept is not None and not sampled:
-            candidates = kept
+        self._shift(elapsed_s / self._contract.dt)
+        kept = self._keep(levels)
+        samples = self._sample(levels, deadline)
+        if samples.ended is Ended.COMPLETE:
+            energies = judge.energy(samples.x) + energy.energy(change.to_original(samples.x))
+            best = samples.x[energies.topk(settings.candidates, largest=False).indices]
+            candidates = best if kept is None else torch.cat([kept, best])
+        elif kept is None:
+            limit = f"the time limit of {settings.time_limit:g} s passed before the first plan"
+            diverged = samples.ended is Ended.DIVERGED
+            return self._refused(state, "no chain's energy is finite" if diverged else limit)
+        else:
+            energies, candidates = samples.energy, kept
+        self._chains = samples.x
         descent = descend(
             Total(free, change),
             candidates,
             metric=self._metric,
-            lower=self._lower,
-            upper=self._upper,
+            lower=self._bounds.lower,
+            upper=self._bounds.upper,
             steps=settings.descent_steps,
             stop=stop,
         )
@@ -249,17 +279,16 @@ class LearnedPolicy:
         switched = kept is not None and gain > settings.switch_margin
         chosen = lowest if switched or kept is None else 0
         self._last = descent.x[chosen]
-        complete = sampled and descent.steps == settings.descent_steps
         return made(
             energy,
             change.to_original(self._last[None])[0],
             float(value[chosen]),
-            change.to_original(chains.x),
+            change.to_original(samples.x),
             energies,
-            chains,
+            samples,
             shown=settings.shown,
             switched=switched,
-            complete=complete,
+            complete=samples.ended is Ended.COMPLETE and descent.steps == settings.descent_steps,
             time_limit=settings.time_limit,
         )
 
@@ -276,11 +305,8 @@ class LearnedPolicy:
         """Return the learned energy of what is seen: its levels, the free one, the judging one."""
         seen = condition(self._model, self._sight, state[None], goal[None, :3], obstacles)
         c = self._tensor(self._contract.condition_scaling.normalise(seen))
-        settings = self._settings
-        *placed, free, judge = self._wells.levels(
-            c, [*self._sigmas, settings.free_sigma, settings.judge]
-        )
-        return placed_levels(placed, self._sigmas, settings.ratio), free, judge
+        *placed, free, judge = self._wells.levels(c, [*self._sigmas, self._free, self._judge])
+        return placed_levels(placed, self._sigmas, self._settings.ratio), free, judge
 
     def _energy(self, state: Floats, goal: Floats, obstacles: Floats) -> PlanEnergy:
         there = self._tensor(model_reference(self._model, goal))
@@ -293,32 +319,37 @@ class LearnedPolicy:
             obstacles=self._tensor(obstacles),
         )
 
-    def _keep(self, levels: Sequence[Level], elapsed_s: float) -> Tensor | None:
+    def _shift(self, steps: float) -> None:
+        """Drop the steps that are over from the last chunk and the chains."""
+        if self._last is None or self._chains is None:
+            return
+        if steps >= self._contract.horizon:
+            self._last = self._chains = None
+            return
+        chunks = torch.cat([self._last[None], self._chains])
+        moved = shifted(chunks.view(len(chunks), self._contract.horizon, -1), steps).flatten(1)
+        self._last, self._chains = moved[0], moved[1:]
+
+    def _keep(self, levels: Sequence[Level]) -> Tensor | None:
         """Return what the last chunk has become (1, d); None where nothing is left of it."""
-        steps = elapsed_s / self._contract.dt
-        if self._last is None or steps >= self._contract.horizon:
+        if self._last is None:
             return None
-        last = shifted(self._last.view(1, self._contract.horizon, -1), steps).flatten(1)
         free = placed_levels([level.energy for level in levels], self._sigmas, NOISE_FREE)
         return anneal(
-            free[self._kept_from :], last, steps=1, generator=self._generator, temperature=0.0
+            free[self._kept_from :],
+            self._last[None],
+            steps=1,
+            generator=self._generator,
+            temperature=0.0,
         ).x
 
-    def _sample(self, levels: Sequence[Level], stop: Callable[[], bool]) -> Chains:
-        noise = torch.randn(
-            (self._settings.chains, self._wells.variables),
-            generator=self._generator,
-            device=self._device,
-        )
-        start = noise.mul_(self._sigmas[0])
-        return anneal(
-            levels,
-            start,
-            steps=self._settings.steps,
-            generator=self._generator,
-            corrected=self._settings.sampler == "mala",
-            stop=stop,
-        )
+    def _sample(self, levels: Sequence[Level], deadline: float) -> Samples:
+        limited = replace(self._sampling, time_limit=max(0.0, deadline - time.monotonic()))
+        return sample(levels, self._bounds, limited, self._generator, warm=self._chains)
+
+    def _refused(self, state: Floats, reason: str) -> Plan:
+        horizon, inputs = self._contract.horizon, len(self._contract.input_names)
+        return refused(horizon, len(state), inputs, reason)
 
     def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:
         n = self._model.state_size

@@ -190,16 +190,47 @@ def test_after_a_reset_it_plans_the_same_again(checkpoint):
     np.testing.assert_array_equal(*plans)
 
 
-def test_out_of_time_it_returns_what_has_become_of_the_last_plan(checkpoint):
-    settings = PolicySettings(time_limit=0.0)
-    planner = policy(checkpoint(lean=50.0), settings=settings)
-    first = planner.plan(STATE, WAY, FREE)
-    assert first.ended is Ended.DEADLINE
-    assert "time limit" in first.reason
+def test_without_time_for_a_first_plan_there_is_none(checkpoint):
+    planner = policy(checkpoint(), settings=PolicySettings(time_limit=0.0))
     for _ in range(3):
         plan = planner.plan(STATE, WAY, FREE, 0.1)
-    assert plan.usable
-    assert (np.abs(plan.inputs) <= [1.0, 2.0]).all()
+        assert plan.ended is Ended.REFUSED
+        assert not plan.usable
+        assert plan.reason == "the time limit of 0 s passed before the first plan"
+
+
+@pytest.mark.parametrize("turn", [TURN, -TURN])
+def test_out_of_time_it_goes_on_with_the_last_plan(checkpoint, turn):
+    planner = policy(checkpoint(lean=50.0, turn=turn))
+    first = planner.plan(STATE, WAY, FREE)
+    planner._settings = replace(planner._settings, time_limit=0.0)
+    for _ in range(3):
+        plan = planner.plan(STATE, WAY, FREE, 0.1)
+        assert plan.usable
+        assert plan.ended is Ended.DEADLINE
+        assert "time limit" in plan.reason
+        np.testing.assert_allclose(plan.inputs, first.inputs, atol=0.05)
+
+
+def test_chains_of_the_last_call_go_on_but_for_a_share_of_fresh_ones(checkpoint):
+    planner = policy(checkpoint(), settings=PolicySettings(chains=8, fresh_share=0.25))
+    planner.plan(STATE, WAY, FREE)
+    last = np.sign(planner._chains[:, -1].numpy())
+    for _ in range(3):
+        planner.plan(STATE, WAY, FREE, 0.1)
+        now = np.sign(planner._chains[:, -1].numpy())
+        np.testing.assert_array_equal(now[2:], last[:-2])
+        last = now
+
+
+def test_a_noise_level_that_was_not_trained_counts_as_the_nearest(checkpoint):
+    trained = checkpoint(sigmas=(0.05, 2.0))
+    for settings, same in (
+        (PolicySettings(judge=3.0), PolicySettings(judge=2.0)),
+        (PolicySettings(free_sigma=0.01), PolicySettings(free_sigma=0.05)),
+    ):
+        plans = [policy(trained, settings=s).plan(STATE, WAY, FREE) for s in (settings, same)]
+        np.testing.assert_array_equal(plans[0].inputs, plans[1].inputs)
 
 
 @pytest.mark.parametrize(
