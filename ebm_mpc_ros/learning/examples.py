@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ebm_mpc_ros.control import planar_outputs
 from ebm_mpc_ros.learning.conditions import Sight, condition
-from ebm_mpc_ros.learning.goals import driven_goals, told_goals
+from ebm_mpc_ros.learning.goals import FOLLOWING, ToldGoals, driven_goals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from ebm_mpc_ros.control import FollowerSettings
     from ebm_mpc_ros.learning.recording import Floats, Obstacles, Recording, Stamps
     from ebm_mpc_ros.learning.resampling import Segment
     from ebm_mpc_ros.models import Model
@@ -66,10 +68,12 @@ def demonstrations(
     segments: Sequence[Segment],
     sight: Sight,
     horizon: int,
+    following: FollowerSettings = FOLLOWING,
 ) -> Demonstrations:
     """Return what was seen at each moment and the `horizon` inputs that followed, gaps apart."""
     sizes = len(model.input_names)
-    found = [_of_segment(model, recording, s, sight, horizon) for s in segments]
+    told = ToldGoals(model, recording, sight.look_ahead, following) if recording.goals else None
+    found = [_of_segment(model, recording, told, s, sight, horizon) for s in segments]
     width = found[0].conditions.shape[1]
     return Demonstrations(
         np.concatenate([d.conditions.reshape(-1, width) for d in found]),
@@ -82,15 +86,18 @@ def demonstrations(
 
 
 def _of_segment(
-    model: Model, recording: Recording, segment: Segment, sight: Sight, horizon: int
+    model: Model,
+    recording: Recording,
+    told: ToldGoals | None,
+    segment: Segment,
+    sight: Sight,
+    horizon: int,
 ) -> Demonstrations:
     stamps, states = segment.stamps, segment.states
-    names = [model.output_names.index(name) for name in ("x", "y", "yaw")]
-    poses = np.asarray(model.h(states))[:, names]
-    if recording.goals:
-        goals = told_goals(recording.goals, stamps, poses, sight.look_ahead)
+    if told is not None:
+        goals = told.along(stamps, states)
     else:
-        goals = driven_goals(poses, sight.look_ahead)
+        goals = driven_goals(planar_outputs(model, states)[:, :3], sight.look_ahead)
     whole = np.arange(max(len(stamps) - horizon, 0))
     moments = whole[np.isfinite(goals[whole]).all(axis=1)]
     parts = []

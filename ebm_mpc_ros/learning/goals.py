@@ -1,4 +1,4 @@
-"""Where a recorded drive was going at each moment."""
+"""Where a recorded drive was going at each moment, as the nodes would take it."""
 
 from __future__ import annotations
 
@@ -7,46 +7,74 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ebm_mpc_ros.control.path import ReferencePath
-from ebm_mpc_ros.control.projection import Projection
+from ebm_mpc_ros.control import (
+    FollowerSettings,
+    PathFollower,
+    ReferencePath,
+    goal_path,
+    planar_outputs,
+    split_path,
+)
+from ebm_mpc_ros.learning.recording import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ebm_mpc_ros.learning.recording import Floats, Goal, Stamps
+    from ebm_mpc_ros.learning.recording import Floats, Goal, Recording, Stamps
+    from ebm_mpc_ros.models import Model
 
-# m of path that a robot can have passed between two samples, and fallen back.
-_AHEAD, _BEHIND = 1.0, 0.5
-_HEADING_WEIGHT = 0.5
+FOLLOWING = FollowerSettings(cruise_speed=1.0, reverse_speed=0.2, max_acceleration=1.0, laps=None)
+"""How a node follows a path where nothing else is set."""
+_STUB = 1e-2
 
 
-def told_goals(goals: Sequence[Goal], stamps: Stamps, poses: Floats, look_ahead: float) -> Floats:
-    """Return the goal (T, 3) of each pose (T, 3) as a bag's paths or goals have it.
+class ToldGoals:
+    """The goals of a drive along the paths and to the poses that its bag tells.
 
-    On a path that is the place `look_ahead` (m) further on; NaN before the first of them.
+    The goal is the place `look_ahead` further on the path, or where that is to be stopped on. A
+    pose is driven to on the path that `goal_path` makes from where the robot was when it was told.
     """
-    found = np.full((len(stamps), 3), np.nan)
-    times = [goal.stamp for goal in goals]
-    path: ReferencePath | None = None
-    current, place = -1, 0.0
-    for k, stamp in enumerate(stamps.tolist()):
-        index = bisect_right(times, stamp) - 1
-        if index < 0:
-            continue
-        places, pose = goals[index].places, poses[k]
-        if places.shape == (1, 3):
-            found[k] = places[0]
-            continue
-        if index != current:
-            current, path = index, ReferencePath(places)
-            projection = Projection(path, ahead=_AHEAD, behind=_BEHIND)
-            place, _ = projection.start(pose, _HEADING_WEIGHT)
-        else:
-            place = projection.follow(pose, place)
-        assert path is not None  # noqa: S101
-        position, heading, _ = path.sample(place + look_ahead)
-        found[k] = *position, heading
-    return found
+
+    def __init__(
+        self,
+        model: Model,
+        recording: Recording,
+        look_ahead: float,
+        following: FollowerSettings = FOLLOWING,
+    ) -> None:
+        """Make the paths.
+
+        Args:
+            model: The robot.
+            recording: Its drive.
+            look_ahead: m.
+            following: How the paths are followed; of that, where it stops and which bends it
+                takes to a pose matter.
+
+        Raises:
+            DataError: A path turns round on the spot, and the robot can't.
+        """
+        self._model, self._look_ahead = model, look_ahead
+        self._stamps = [goal.stamp for goal in recording.goals]
+        self._followers = [_follower(model, recording, g, following) for g in recording.goals]
+
+    def along(self, stamps: Stamps, states: Floats) -> Floats:
+        """Return the goals (T, 3), x, y, yaw, of states (T, n) without a gap; NaN before the first.
+
+        As after a gap, the robot is looked for on the whole path at first.
+        """
+        found = np.full((len(stamps), 3), np.nan)
+        planar = planar_outputs(self._model, states).tolist()
+        current = -1
+        for k, stamp in enumerate(stamps.tolist()):
+            index = bisect_right(self._stamps, stamp) - 1
+            if index < 0:
+                continue
+            if index != current:
+                current = index
+                self._followers[current].reset()
+            found[k] = self._followers[current].goal(planar[k], self._look_ahead)
+        return found
 
 
 def driven_goals(poses: Floats, look_ahead: float) -> Floats:
@@ -54,3 +82,41 @@ def driven_goals(poses: Floats, look_ahead: float) -> Floats:
     way = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(poses[:, :2], axis=0).T))])
     index = np.minimum(np.searchsorted(way, way + look_ahead), len(poses) - 1)
     return poses[index]
+
+
+class _GoalFollower(PathFollower):
+    """Tells the goal on a path in place of a reference along it."""
+
+    def goal(self, planar: Sequence[float], look_ahead: float) -> tuple[float, float, float]:
+        """Return x, y, yaw of the goal at a planar state (6,)."""
+        arc = self._locate(planar)
+        stretch = self._stretches[self._current]
+        path = stretch.path
+        if self._turning:
+            self._turn(planar, 1.0, 1)
+            arc = -look_ahead
+        ahead = arc + look_ahead
+        (x, y), heading, _ = path.sample(min(ahead, stretch.end) if path.closed else ahead)
+        return float(x), float(y), float(heading)
+
+
+def _follower(
+    model: Model, recording: Recording, goal: Goal, following: FollowerSettings
+) -> _GoalFollower:
+    if goal.places.shape == (1, 3):
+        states = recording.states
+        index = min(int(np.searchsorted(states.stamps, goal.stamp)), len(states.stamps) - 1)
+        pose = planar_outputs(model, states.values[index])[:3]
+        return _GoalFollower(_way(pose, goal.places[0], following), following)
+    follower = _GoalFollower(split_path(goal.places, goal.headings), following)
+    if follower.turns_on_the_spot and "vyaw" not in model.state_names:
+        raise DataError(f"{recording.name}: a path turns round on the spot, which this robot can't")
+    return follower
+
+
+def _way(pose: Floats, goal: Floats, following: FollowerSettings) -> ReferencePath:
+    """Return the path to a goal; to one that is reached already, a stub that ends where it is."""
+    if np.hypot(*(goal[:2] - pose[:2])) > following.goal_tolerance:
+        return goal_path(pose, goal, radius=following.turning_radius)
+    ahead = np.array([np.cos(pose[2]), np.sin(pose[2])])
+    return ReferencePath([pose[:2] - _STUB * ahead, pose[:2]])

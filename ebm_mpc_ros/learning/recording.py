@@ -33,10 +33,14 @@ class Track(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """Where to go from a stamp (ns) on: points (k, 2) of a path in m, or one pose (1, 3)."""
+    """Where to go from a stamp (ns) on: points (k, 2) of a path in m, or one pose (1, 3).
+
+    `headings` (k,) in rad tell which way a path is driven, None where they are not known.
+    """
 
     stamp: int
     places: Floats
+    headings: Floats | None = None
 
 
 class Obstacles(NamedTuple):

@@ -19,6 +19,7 @@ from ebm_mpc_ros.learning.conditions import Sight, condition_units, input_units
 from ebm_mpc_ros.learning.contract import Contract
 from ebm_mpc_ros.learning.dataset import Dataset, Drive, before_split, dataset
 from ebm_mpc_ros.learning.examples import demonstrations, transitions
+from ebm_mpc_ros.learning.goals import FOLLOWING
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid, segments
 from ebm_mpc_ros.learning.residuals import (
@@ -34,6 +35,7 @@ from ebm_mpc_ros.learning.training import Pairs, TrainingData
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ebm_mpc_ros.control import FollowerSettings
     from ebm_mpc_ros.learning.architecture import Network
     from ebm_mpc_ros.learning.examples import Demonstrations
     from ebm_mpc_ros.learning.recording import Recording
@@ -77,6 +79,7 @@ def policy_task(
     horizon: int,
     sizes: Mapping[str, int],
     sigmas: tuple[float, float],
+    following: FollowerSettings = FOLLOWING,
 ) -> Task:
     """Return the task of learning which inputs were driven at which condition.
 
@@ -89,13 +92,16 @@ def policy_task(
         horizon: Steps of a chunk.
         sizes: The network's: wells, hidden, weights.
         sigmas: Least and largest noise, in units of the inputs' deviation.
+        following: How paths are followed where the policy is to drive.
 
     Raises:
         DataError: The drives can't be learned from.
     """
     model = robot.model
     found = [
-        demonstrations(model, recording, segments(model, recording, grid), sight, horizon)
+        demonstrations(
+            model, recording, segments(model, recording, grid), sight, horizon, following
+        )
         for recording in recordings
     ]
     useless = [

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from ebm_mpc_ros.control import Actuation, planar_outputs
-from ebm_mpc_ros.energy.device import choose_device, use_one_thread
+from ebm_mpc_ros.energy.device import choose_device
+from ebm_mpc_ros.energy.outcome import Ended
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
@@ -23,6 +20,7 @@ from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.plan_message import to_plan
+from ebm_mpc_ros.ros.planning_thread import Job, Made, PlanningThread
 from ebm_mpc_ros.ros.policy_choice import policy_of, reference_steps
 from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
@@ -38,20 +36,10 @@ from ebm_mpc_ros.ros.transforms import Transforms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ebm_mpc_ros.energy.cost import PlanCost
     from ebm_mpc_ros.energy.outcome import Plan
 
-Floats = NDArray[np.float64]
-
-
 _SAMPLES_PERIOD = 0.2
-
-
-class _Job(NamedTuple):
-    stamp: int
-    state: Floats
-    reference: Floats
-    obstacles: Floats
+_CUTS = 10
 
 
 class PolicyNode(ManagedNode):
@@ -59,7 +47,6 @@ class PolicyNode(ManagedNode):
 
     def __init__(self) -> None:
         """Declare the parameters."""
-        self._thread: threading.Thread | None = None
         super().__init__("policy_node")
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
@@ -73,8 +60,9 @@ class PolicyNode(ManagedNode):
             self._device = choose_device(values["device"])
         except ValueError as error:
             raise ParameterError(f"parameter {error}") from error
-        self._policy = policy_of(values, model, self._device)
-        self._ahead = reference_steps(values, self._policy)
+        policy = policy_of(values, model, self._device)
+        self._policy = policy
+        self._ahead = reference_steps(values, policy)
         self._model, self._actuation = model, Actuation(model)
         self._dt, self._horizon = values["dt"], values["horizon"]
         self._frame, self._base = values["odom_frame"], values["base_link_frame"]
@@ -116,14 +104,10 @@ class PolicyNode(ManagedNode):
         self._newest: tuple[int, Plan] | None = None
         self._published = self._skipped = self._switches = 0
         self._samples_shown_at = 0
-        self._job: _Job | None = None
-        self._cost: PlanCost | None = None
-        self._closing = self._busy = False
-        self._error: BaseException | None = None
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="sampling", daemon=True)
-        self._thread.start()
-        self.every(1.0 / values["frequency"], self._watch)
+        self._cut = self._cut_in_a_row = 0
+        self._planning = PlanningThread(policy, self._take)
+        self.at_clean_up(self._planning.close)
+        self.every(1.0 / values["frequency"], self._supervise)
 
     def change(self, values: dict[str, Any]) -> Callable[[], None]:
         """Take other limits, weights, speeds and margins."""
@@ -141,8 +125,7 @@ class PolicyNode(ManagedNode):
             self._ahead = steps
             if self._driver is not None:
                 self._driver.use(limits)
-            with self._wake:
-                self._cost = cost
+            self._planning.use(cost)
 
         return apply
 
@@ -151,16 +134,8 @@ class PolicyNode(ManagedNode):
         if self._driver is not None:
             self._driver.halt()
         self._estimate.reset()
+        self._planning.forget()
         self._newest = None
-
-    def release(self) -> None:
-        """Stop the sampling thread."""
-        if self._thread is not None:
-            with self._wake:
-                self._closing = True
-                self._wake.notify()
-            self._thread.join(timeout=5.0)
-            self._thread = None
 
     def condition(self) -> Condition:
         """Say why there is no plan, or why the robot is stopped."""
@@ -169,6 +144,9 @@ class PolicyNode(ManagedNode):
             return Condition(Level.ERROR, f"no plan: {reason}")
         if self._driver is not None and self._driver.reason not in ("", ARRIVED):
             return Condition(Level.WARN, f"stopping: {self._driver.reason}")
+        if self._cut_in_a_row >= _CUTS:
+            words = f"planning, but time_limit cut short the last {self._cut_in_a_row} plans"
+            return Condition(Level.WARN, words)
         ignored = self._path.refusal or self._obstacles.ignored
         if ignored:
             return Condition(Level.WARN, f"planning; ignored: {ignored}")
@@ -182,7 +160,8 @@ class PolicyNode(ManagedNode):
             "sampling p99 ms": f"{self._times.quantile(0.99):.2f}",
             "state age median ms": f"{self._ages.quantile(0.5):.1f}",
             "state age p99 ms": f"{self._ages.quantile(0.99):.1f}",
-            "ticks skipped": self._skipped,
+            "states skipped": self._skipped,
+            "plans cut short by time_limit": self._cut,
             "better plans taken": self._switches,
             "device": self._device,
         }
@@ -200,7 +179,7 @@ class PolicyNode(ManagedNode):
         return values
 
     def _propose(self) -> None:
-        """Hand the estimate that has just come to the sampler, `frequency` times a second."""
+        """Plan from the estimate that has just come, `frequency` times a second."""
         if self._estimate.fault() or self._path.fault():
             return
         now, period = self.now, self._period
@@ -211,54 +190,27 @@ class PolicyNode(ManagedNode):
         self._due = due if now < due <= now + period + slack else now + period
         state = self._estimate.completed(self._driver.command if self._driver else None)
         stamp = self._estimate.stamp
-        reference = self._path.reference(state, self._dt, self._ahead, (stamp - now) * 1e-9)
-        job = _Job(stamp, state, reference, self._obstacles.circles())
-        with self._wake:
-            self._skipped += self._busy
-            self._job = job
-            self._wake.notify()
+        reference = self._path.reference(state, *self._ahead, (stamp - now) * 1e-9)
+        job = Job(stamp, state, reference, self._obstacles.circles())
+        self._skipped += self._planning.offer(job)
 
-    def _watch(self) -> None:
-        """See whether there is what to plan from; a bug on the sampling thread ends the node."""
-        if self._error is not None:
-            raise self._error
+    def _supervise(self) -> None:
+        """See whether there is what to plan from; a bug on the planning thread ends the node."""
+        if self._planning.error is not None:
+            raise self._planning.error
         self._reason = self._estimate.fault() or self._path.fault() or self._reason
         self.report()
 
-    def _work(self) -> None:
-        """Sample for the newest job, for as long as the node is configured."""
-        use_one_thread()
-        last: int | None = None
-        while True:
-            with self._wake:
-                self._busy = False
-                while self._job is None and not self._closing:
-                    self._wake.wait()
-                if self._closing:
-                    return
-                job, self._job, self._busy = self._job, None, True
-                cost, self._cost = self._cost, None
-            assert job is not None  # noqa: S101
-            try:
-                if cost is not None:
-                    self._policy.use(cost)
-                if last is None or not 0 <= job.stamp - last < 1_000_000_000:
-                    self._policy.reset()
-                    last = job.stamp
-                self._sample(job, (job.stamp - last) * 1e-9)
-                last = job.stamp
-            except BaseException as error:  # noqa: BLE001  raised again by the next tick
-                self._error = error
-                return
-
-    def _sample(self, job: _Job, elapsed: float) -> None:
-        started = time.perf_counter()
-        plan = self._policy.plan(job.state, job.reference, job.obstacles, elapsed)
-        self._times.add(time.perf_counter() - started)
+    def _take(self, made: Made) -> None:
+        """Publish a plan, unless it must not be driven. Called on the planning thread."""
+        job, plan, seconds = made
+        self._times.add(seconds)
+        cut = plan.ended is Ended.DEADLINE
+        self._cut, self._cut_in_a_row = self._cut + cut, (self._cut_in_a_row + 1) * cut
         self._reason = plan.reason if not plan.usable else ""
         if plan.clearance < 0.0:
             self._reason = "the best plan found touches an obstacle"
-        if self._reason or not self.active:
+        if self._reason or self._path.fault():
             return
         self._newest = (job.stamp, plan)
         self._switches += plan.switched

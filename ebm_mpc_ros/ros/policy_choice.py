@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.models import Model
 
 # Of the time in which an unhindered robot gets as far as a trained policy looks.
-_SLACK, _MOST_STEPS = 2.0, 300
+_SLACK, _STEPS = 2.0, 60
 
 
 class Policy(Protocol):
@@ -71,16 +71,17 @@ def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
         raise ParameterError(f"parameter {error}") from error
 
 
-def reference_steps(values: Mapping[str, Any], policy: Policy) -> int:
-    """Return how many steps ahead the policy needs its reference."""
+def reference_steps(values: Mapping[str, Any], policy: Policy) -> tuple[float, int]:
+    """Return the step in s and the number of steps of the reference that the policy needs.
+
+    A trained one looks for a place on it, which even a robot that backs up must get to.
+    """
     if not isinstance(policy, LearnedPolicy):
-        steps: int = values["horizon"]
-        return steps
-    speed = values["cruise_speed"]
+        return values["dt"], values["horizon"]
+    speed = min(values["cruise_speed"], -values["min_speed"] or math.inf)
     acceleration = min(values["max_acceleration"], values["max_deceleration"])
-    time: float = _SLACK * (policy.look_ahead / speed + speed / acceleration)
-    dt: float = values["dt"]
-    return min(math.ceil(time / dt), _MOST_STEPS)
+    time = _SLACK * (policy.look_ahead / speed + speed / acceleration)
+    return time / _STEPS, _STEPS
 
 
 def planner_settings(values: Mapping[str, Any]) -> PlannerSettings:

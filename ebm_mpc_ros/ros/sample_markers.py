@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.energy.outcome import Plan
 
 _WIDTH = 0.01
+# s; of a policy that is silent none are shown.
+_LIFETIME = 1
 
 
 def to_samples(stamp: int, frame: str, plan: Plan) -> MarkerArray:
@@ -24,6 +27,7 @@ def to_samples(stamp: int, frame: str, plan: Plan) -> MarkerArray:
         marker = Marker(type=Marker.LINE_STRIP, action=Marker.ADD, ns="samples", id=rank)
         marker.header.frame_id = frame
         marker.header.stamp = to_time(stamp)
+        marker.lifetime = Duration(sec=_LIFETIME)
         marker.scale.x = _WIDTH
         marker.color = ColorRGBA(r=share, g=1.0 - share, b=0.2, a=0.6)
         marker.pose.orientation.w = 1.0

@@ -12,7 +12,7 @@ from ebm_mpc_ros.learning.bags import Bag, open_bag
 from ebm_mpc_ros.learning.recording import DataError, Goal, Recording, Track, track
 from ebm_mpc_ros.models import CANONICAL_STATES, rotation
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, vector
-from ebm_mpc_ros.ros.path_message import from_path
+from ebm_mpc_ros.ros.path_message import PathMessage, from_path
 from ebm_mpc_ros.tools.train_estimate import Rows, estimated
 from ebm_mpc_ros.tools.train_obstacles import read_obstacles
 from ebm_mpc_ros.tools.train_twists import six, stamp_or, twists
@@ -146,24 +146,30 @@ def _inputs(
 def _goals(told: _Messages, topic: str, frame: str) -> tuple[Goal, ...]:
     kind = told.kind(topic, _PATH, _POSE)
     goals: list[Goal] = []
+    paths: list[PathMessage] = []
     for stamp, message in sorted(told.all(topic), key=lambda entry: entry[0]):
         own = bare(message.header.frame_id)
         if own != frame:
             raise DataError(f"{told.named(topic)} is in frame {own!r}, the states are in {frame!r}")
-        places = _path(told, topic, message) if kind == _PATH else _pose(told, topic, message)
-        if not goals or not np.array_equal(places, goals[-1].places):
-            goals.append(Goal(stamp, places))
+        if kind == _POSE:
+            goals.append(Goal(stamp, _pose(told, topic, message)))
+            continue
+        path = _path(told, topic, message)
+        # A node drives on where a path is told again, and to a pose from where it then is.
+        if not paths or not path.is_again(paths[-1]):
+            paths.append(path)
+            goals.append(Goal(stamp, path.points, path.headings))
     return tuple(goals)
 
 
-def _path(told: _Messages, topic: str, message: Any) -> Any:
+def _path(told: _Messages, topic: str, message: Any) -> PathMessage:
     try:
-        points = from_path(message, IDENTITY).points
+        path = from_path(message, IDENTITY)
     except ValueError as error:
         raise DataError(f"{told.named(topic)}: {error}") from error
-    if len(points) < 2 or np.ptp(points, axis=0).max() < _SAME:
+    if len(path.points) < 2 or np.ptp(path.points, axis=0).max() < _SAME:
         raise DataError(f"{told.named(topic)}: a path of fewer than 2 distinct points")
-    return points
+    return path
 
 
 def _pose(told: _Messages, topic: str, message: Any) -> Any:

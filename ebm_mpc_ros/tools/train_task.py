@@ -9,6 +9,9 @@ from ebm_mpc_ros.learning.conditions import Sight
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid
 from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.ros.parameters import read
+from ebm_mpc_ros.ros.robot_model import WHEELBASE
+from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS, follower_settings
 from ebm_mpc_ros.tools.console import progress
 from ebm_mpc_ros.tools.train_bags import read_recording
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ebm_mpc_ros.control import FollowerSettings
     from ebm_mpc_ros.learning.recording import Recording
     from ebm_mpc_ros.learning.tasks import Task
     from ebm_mpc_ros.models import Model
@@ -103,11 +107,18 @@ def make_task(
                 horizon=values["horizon"],
                 sizes={name: values[f"network.{name}"] for name in ("wells", "hidden", "weights")},
                 sigmas=(values["network.sigma_min"], values["network.sigma_max"]),
+                following=_following(values, model),
             )
     except ValueError as error:
         raise UserError(f"--config {config}: {error}") from error
     task.network.to(device)
     return task
+
+
+def _following(values: Mapping[str, Any], model: Model) -> FollowerSettings:
+    """Return how policy_node follows paths where only the robot is set."""
+    robot = {name: values[name] for name in ("model", WHEELBASE.name)}
+    return follower_settings(read(ROBOT_PARAMETERS, robot)[0], model)
 
 
 def _check_same_robot(one: Recording, other: Recording) -> None:

@@ -52,6 +52,7 @@ class Bench(PolicyNode):
         return self.outputs[topic]
 
     def every(self, period, callback, *, steady=False):
+        assert callback.__name__ not in self.timers_of
         self.timers_of[callback.__name__] = callback
 
     def serve(self, kind, name, callback):
@@ -82,7 +83,7 @@ class Bench(PolicyNode):
         self.estimated()
         deadline = time.monotonic() + PATIENCE
         while len(self.outputs["policy/plan"]) == plans:
-            self.timers_of["_watch"]()
+            self.timers_of["_supervise"]()
             assert time.monotonic() < deadline, self.condition()
             time.sleep(1e-3)
         self.timers_of["_drive"]()

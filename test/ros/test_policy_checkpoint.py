@@ -79,7 +79,7 @@ def test_a_weight_of_the_goal_draws_the_chunk_towards_it(policy_bench):
 def test_the_reference_reaches_as_far_as_the_policy_looks(policy_bench):
     node = policy_bench(checkpoint=SHIPPED_POLICY, cruise_speed=0.2, **QUICK)
     node.run()
-    way = node._path.reference(node.state, 0.1, node._ahead)
+    way = node._path.reference(node.state, *node._ahead)
     assert way[-1, 0] > 2.0
 
 

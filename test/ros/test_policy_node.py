@@ -1,5 +1,8 @@
 """policy_node without DDS: each kind of robot driven by it alone, and what changes meanwhile."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from planning import PERIOD
@@ -78,6 +81,70 @@ def test_a_clock_that_jumps_back_is_planned_by_at_once(policy_bench):
     node.step()
     node.time -= 50 * 10**9
     node.step()
+
+
+class Slow:
+    """A policy whose calls take until the test lets them go on."""
+
+    def __init__(self, policy):
+        self.policy, self.begun, self.go = policy, threading.Semaphore(0), threading.Semaphore(0)
+
+    def __getattr__(self, name):
+        return getattr(self.policy, name)
+
+    def plan(self, *given):
+        self.begun.release()
+        assert self.go.acquire(timeout=20.0)
+        return self.policy.plan(*given)
+
+
+class TestUnderWay:
+    """A plan that is being made when its reason goes is neither published nor driven."""
+
+    @pytest.fixture
+    def node(self, policy_bench):
+        node = policy_bench()
+        node.run()
+        node.step()
+        slow = node._planning._policy = Slow(node._planning._policy)
+        node.estimated()
+        assert slow.begun.acquire(timeout=20.0)
+        node.published = len(node.outputs["policy/plan"])
+        yield node
+        slow.go.release(1000)
+
+    def released(self, node):
+        node._planning._policy.go.release()
+        time.sleep(0.3)
+        return len(node.outputs["policy/plan"]) - node.published
+
+    def test_when_the_path_is_cancelled(self, node):
+        node.callbacks["plan"](to_path(0, "odom", []))
+        assert self.released(node) == 0
+        node.timers_of["_supervise"]()
+        assert "cancelled" in node.condition().message
+
+    def test_when_the_node_is_deactivated_and_activated(self, node):
+        node.active = False
+        node.deactivate()
+        node.active = True
+        assert self.released(node) == 0
+        assert node._newest is None
+
+    def test_else_it_is(self, node):
+        assert self.released(node) == 1
+
+
+def test_plans_cut_short_again_and_again_are_told(policy_bench):
+    node = policy_bench(time_limit=0.001)
+    node.run()
+    for _ in range(10):
+        node.step()
+    assert node.condition() == (
+        Level.WARN,
+        "planning, but time_limit cut short the last 10 plans",
+    )
+    assert node.figures()["plans cut short by time_limit"] == 10
 
 
 class TestChanges:
