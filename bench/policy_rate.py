@@ -1,8 +1,8 @@
 """policy_node at control rate beside the other nodes: 256 chains × 20 Langevin steps at 20 Hz.
 
-The whole graph as processes over DDS on the figure-eight, once with the policy that ships (10
-noise levels of 2 steps) and once with the tracking cost (20 MALA steps). A state's age is from its
-stamp to the plan's arrival at another process.
+The whole graph as processes over DDS on the figure-eight, once with the policy that ships (all
+chains down 10 noise levels of 2 steps) and once with the tracking cost (20 MALA steps). A state's
+age is from its stamp to the plan's arrival at another process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from ebm_mpc_ros.tools.processes import Processes
 _RATE, _OLDEST, _MISSING = 20.0, 60.0, 1.0
 _SETTLE = 3.0
 _CONTESTS = {
-    "trained policy": (SHIPPED_POLICY, {"chains": 256, "levels": 10, "level_steps": 2}),
+    "trained policy": (
+        SHIPPED_POLICY,
+        {"chains": 256, "levels": 10, "level_steps": 2, "fresh_share": 1.0},
+    ),
     "tracking cost": ("", {"chains": 256, "steps": 20}),
 }
 
@@ -49,7 +52,9 @@ def main() -> int:
     return conclude("policy_node at 20 Hz, 256 chains x 20 steps", figures, arguments)
 
 
-def _measure(name: str, checkpoint: str, parameters: dict[str, int], window: float) -> list[Figure]:
+def _measure(
+    name: str, checkpoint: str, parameters: dict[str, float], window: float
+) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         values = yaml.safe_load(default_params_file().read_text(encoding="utf-8"))
         values["/**/policy_node"]["ros__parameters"].update(parameters)
@@ -77,21 +82,24 @@ def _measure(name: str, checkpoint: str, parameters: dict[str, int], window: flo
 
 
 def _figures(name: str, bag: Path) -> list[Figure]:
-    arrivals, ages, sampling = [], [], ("", "")
+    arrivals, ages = [], []
+    said: dict[str, str] = {}
     with open_bag(bag) as opened:
         for topic, arrival, message in opened.messages(["/policy/plan", "/diagnostics"]):
             if topic == "/policy/plan":
                 arrivals.append(arrival * 1e-9)
                 ages.append((arrival - stamp_of(message)) * 1e-6)
-                continue
-            for status in message.status:
-                values = {value.key: value.value for value in status.values}
-                if "sampling p99 ms" in values:
-                    sampling = values["sampling median ms"], values["sampling p99 ms"]
+            else:
+                for status in message.status:
+                    said |= {value.key: value.value for value in status.values}
     times = np.array(arrivals)
-    late = times >= times[0] + _SETTLE
+    late = times >= times.min(initial=np.inf) + _SETTLE
     times, old = times[late], np.array(ages)[late]
+    if len(times) < 2:
+        raise SystemExit(f"{name}: no plans; policy_node said {said}")
     rate = (len(times) - 1) / (times[-1] - times[0])
+    cut = 100.0 * float(said["plans cut short by time_limit"]) / float(said["plans"])
+    lost = 100.0 * float(said["time lost s"]) / (times[-1] - times[0])
     return [
         Figure(
             f"{name}: plans missing",
@@ -100,13 +108,21 @@ def _figures(name: str, bag: Path) -> list[Figure]:
             _MISSING,
             f"{rate:.2f} Hz, longest gap {1e3 * np.diff(times).max():.0f} ms",
         ),
+        Figure(f"{name}: plans cut short by time_limit", cut, "%", _MISSING),
         Figure(f"{name}: age of the state, median", float(np.median(old)), "ms"),
         Figure(
             f"{name}: age of the state, p99",
             float(np.quantile(old, 0.99)),
             "ms",
             _OLDEST,
-            f"sampling {sampling[0]} / {sampling[1]} ms, median / p99",
+            f"sampling {said['sampling median ms']} / {said['sampling p99 ms']} ms, median / p99",
+        ),
+        Figure(
+            f"{name}: time lost by the simulator",
+            lost,
+            "%",
+            _MISSING,
+            "rate and age are in simulated time",
         ),
     ]
 

@@ -1,13 +1,15 @@
 """An obstacle with two sides: what learned from demonstrations passes it, and how often it touches.
 
 An episode is an arc with an obstacle on its middle, both drawn at random, in the headless
-simulation; states are the true ones. The energy is that which ships. The squared-error policy is
+simulation; states are the true ones. Settings are policy_node's but for its rate, here a plan every
+0.2 s, and its time limit. The energy is that which ships. The squared-error policy is
 the same network with one well, trained on the same bag as many steps; its chunk is that well's
 centre. Without `--bag` the demonstrations are recorded first.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
@@ -22,15 +24,16 @@ from report import ROOT, Figure, conclude, options
 # isort: split
 import numpy as np
 from rates import interval, percent
-from two_sided_drives import DT, VALUES, drive
+from two_sided_drives import DT, drive
 from two_sided_regression import demonstrated, regression
 
-from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.device import use_one_thread
 from ebm_mpc_ros.learning.checkpoint import load
-from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings, added
-from ebm_mpc_ros.ros.robot_parameters import bounds
-from ebm_mpc_ros.tools.demonstrator import MODEL
+from ebm_mpc_ros.learning.policy import LearnedPolicy
+from ebm_mpc_ros.ros.parameters import read
+from ebm_mpc_ros.ros.policy_choice import policy_settings
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
+from ebm_mpc_ros.tools.demonstrator import MODEL, SPEED
 
 if TYPE_CHECKING:
     import argparse
@@ -38,9 +41,16 @@ if TYPE_CHECKING:
 
     from two_sided_drives import Episode
 
+    from ebm_mpc_ros.energy.cost import PlanCost
+
 _SHIPPED = ROOT / "checkpoints" / "two_sided.safetensors"
 _CONFIG = ROOT / "config" / "two_sided.yaml"
 _MOST_ON_A_SIDE = 80.0
+_MOST_LATE = 1.0
+
+
+_PARAMETERS, _ = read(POLICY_PARAMETERS, {"checkpoint": str(_SHIPPED), "cruise_speed": SPEED})
+_SETTINGS = replace(policy_settings(_PARAMETERS), time_limit=math.inf)
 
 
 class Contest(NamedTuple):
@@ -100,7 +110,13 @@ def _measure(contest: Contest, arguments: argparse.Namespace) -> list[Figure]:
     name = contest.name
     figures = [
         Figure(f"{name}: touched", percent(touched), "%", contest.at_most, interval(touched)),
-        Figure(f"{name}: did not arrive in 25 s", percent(late), "%", None, interval(late)),
+        Figure(
+            f"{name}: did not arrive in 25 s",
+            percent(late),
+            "%",
+            _MOST_LATE if contest.both_sides else None,
+            interval(late),
+        ),
         Figure(
             f"{name}: on the commoner side",
             common,
@@ -121,7 +137,7 @@ def _drive(contest: Contest, seed: int) -> Episode:
         checkpoint,
         MODEL,
         _cost(obstacles=contest.obstacles_added),
-        PolicySettings(seed=seed),
+        replace(_SETTINGS, seed=seed),
         name="diff_drive",
         dt=DT,
         horizon=checkpoint.contract.horizon,
@@ -130,20 +146,8 @@ def _drive(contest: Contest, seed: int) -> Episode:
 
 
 def _cost(*, obstacles: bool) -> PlanCost:
-    """Return the bounds, and the energy of obstacles where it is to be added."""
-    inputs, states = bounds(VALUES, MODEL)
-    free = (0.0,) * MODEL.state_size
-    cost = PlanCost(
-        state_weight=free,
-        terminal_weight=free,
-        input_weight=(1.0,) * len(MODEL.input_names),
-        state_lower=tuple(states[0]),
-        state_upper=tuple(states[1]),
-        input_lower=tuple(inputs[0]),
-        input_upper=tuple(inputs[1]),
-        robot_radius=VALUES["robot_radius"],
-    )
-    cost = added(cost, MODEL)
+    """Return what the node adds, with or without the energy of obstacles."""
+    cost = plan_cost(_PARAMETERS, MODEL)
     return cost if obstacles else replace(cost, obstacle_weight=0.0)
 
 

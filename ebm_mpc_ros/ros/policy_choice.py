@@ -114,6 +114,7 @@ def policy_settings(values: Mapping[str, Any]) -> PolicySettings:
         levels=values["levels"],
         steps=values["level_steps"],
         sampler=values["sampler"],
+        fresh_share=values["fresh_share"],
         switch_margin=values["switch_margin"],
         shown=values["samples_shown"],
         time_limit=values["time_limit"],

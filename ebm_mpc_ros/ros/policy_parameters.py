@@ -79,6 +79,14 @@ POLICY_PARAMETERS = (
     _count("levels", 8, 2, 100, "Noise levels of a checkpoint's energy that a call descends."),
     _count("level_steps", 2, 1, 1000, "Langevin steps at each of them."),
     _number(
+        "fresh_share",
+        0.25,
+        "",
+        "Share of a checkpoint's chains that a call draws anew; the others go on.",
+        least=0.0,
+        most=1.0,
+    ),
+    _number(
         "goal_weight",
         0.0,
         "1/m^2",
