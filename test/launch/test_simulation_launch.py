@@ -5,6 +5,8 @@ import pytest
 from conftest import Listener, described
 from nav_msgs.msg import Odometry
 
+from ebm_mpc_ros.tools.graph import SHIPPED_POLICY
+
 
 @launch_pytest.fixture
 def simulation():
@@ -14,6 +16,11 @@ def simulation():
 @launch_pytest.fixture
 def namespaced():
     return described("simulation", namespace="robot1", controller="mpc", course="slalom")
+
+
+@launch_pytest.fixture
+def trained():
+    return described("simulation", checkpoint=SHIPPED_POLICY, controller="policy")
 
 
 def moves(message):
@@ -32,3 +39,10 @@ def test_the_simulated_robot_drives():
 def test_it_drives_in_a_namespace():
     with Listener() as listener:
         listener.wait_for(Odometry, "/robot1/ground_truth/odom", moves)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.launch(fixture=trained)
+def test_it_drives_by_a_trained_policy():
+    with Listener() as listener:
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
