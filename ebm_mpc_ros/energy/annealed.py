@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from ebm_mpc_ros.energy.base import ConditionalEnergy, Energy
+    from ebm_mpc_ros.energy.base import Energy
     from ebm_mpc_ros.energy.bounds import Bounds
 
 
@@ -45,22 +45,14 @@ def geometric(largest: float, smallest: float, count: int) -> tuple[float, ...]:
     return tuple(largest * ratio ** (i / (count - 1)) for i in range(count))
 
 
-def noise_levels(
-    energy: ConditionalEnergy, c: Tensor, sigmas: Sequence[float], ratio: float
-) -> list[Level]:
-    """Return a level for each σ with ε = ratio · σ² (Song and Ermon, NeurIPS 2019).
+def placed_levels(energies: Sequence[Energy], sigmas: Sequence[float], ratio: float) -> list[Level]:
+    """Return a level for each energy with ε = ratio · σ² of its σ (Song and Ermon, NeurIPS 2019).
 
     Args:
-        energy: E(y; c, σ).
-        c: The condition (C,) or conditions (K, C).
-        sigmas: Noise levels in the order they are visited.
+        energies: One for each σ, in the order they are visited.
+        sigmas: Noise levels.
         ratio: ε/σ²: below 4, since the curvature of data under noise is at most 1/σ².
     """
-    return placed_levels([energy.at(c, sigma) for sigma in sigmas], sigmas, ratio)
-
-
-def placed_levels(energies: Sequence[Energy], sigmas: Sequence[float], ratio: float) -> list[Level]:
-    """Return a level for each energy with ε = ratio · σ² of its σ."""
     return [
         Level(energy, ratio * sigma * sigma) for energy, sigma in zip(energies, sigmas, strict=True)
     ]

@@ -31,27 +31,6 @@ class HasLaplacian(Energy, Protocol):
         """Return ΔE (K,) at `x` (K, d)."""
 
 
-class ConditionalEnergy(Protocol):
-    """An energy E(y; c, σ) of d variables given C conditions and, where trained so, a noise level.
-
-    Attributes:
-        variables: d.
-        conditions: C.
-    """
-
-    variables: int
-    conditions: int
-
-    def at(self, c: Tensor, sigma: float | Tensor | None = None) -> Energy:
-        """Return the energy of y for one condition (C,) or one a point (K, C), without autograd."""
-
-    def energy(self, y: Tensor, c: Tensor, sigma: Tensor | None = None) -> Tensor:
-        """Return E (B,) of a batch y (B, d), c (B, C), σ (B,), differentiable."""
-
-    def score(self, y: Tensor, c: Tensor, sigma: Tensor | None = None) -> Tensor:
-        """Return -∂E/∂y (B, d) of a batch, differentiable."""
-
-
 class LinearChange:
     """The energy of y = (x - origin) F, rows, where x has the energy E(x) / temperature.
 

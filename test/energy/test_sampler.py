@@ -5,11 +5,10 @@ import math
 import pytest
 import torch
 
-from ebm_mpc_ros.energy.annealed import Level, anneal, geometric, noise_levels
+from ebm_mpc_ros.energy.annealed import Level, anneal, geometric, placed_levels
 from ebm_mpc_ros.energy.bounds import Bounds
 from ebm_mpc_ros.energy.langevin import mala, ula
 from ebm_mpc_ros.energy.mixture import GaussianMixture
-from ebm_mpc_ros.energy.mlp import EnergyMLP
 from ebm_mpc_ros.energy.quadratic import Quadratic
 from ebm_mpc_ros.energy.sampler import Ended, SamplerSettings, sample
 
@@ -49,14 +48,11 @@ def test_noise_levels_are_a_geometric_sequence():
         geometric(2.0, 1.0, 1)
 
 
-def test_a_level_is_the_folded_energy_with_a_step_by_its_noise():
-    network = EnergyMLP(2, 3, 8, noise_conditional=True)
-    c, x = torch.ones(3), BOX.uniform(5, generator())
-    (first, second) = noise_levels(network, c, (2.0, 0.5), 0.1)
-    assert (first.step_size, second.step_size) == pytest.approx((0.4, 0.025))
-    assert torch.equal(
-        second.energy.energy_and_score(x)[0], network.at(c, 0.5).energy_and_score(x)[0]
-    )
+def test_a_level_is_an_energy_with_a_step_by_its_noise():
+    energies = [smoothed(2.0), smoothed(0.5)]
+    placed = placed_levels(energies, (2.0, 0.5), 0.1)
+    assert [level.energy for level in placed] == energies
+    assert [level.step_size for level in placed] == pytest.approx([0.4, 0.025])
 
 
 @pytest.mark.parametrize("corrected", [False, True])
