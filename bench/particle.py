@@ -2,9 +2,11 @@
 
 For each N an energy of learned wells and a regressor learn from 2,000 demonstrations, one seed,
 and run 50 environment seeds × 20 episodes in chunks of 8 steps, open loop. The regressor is the
-same network with one well, trained three times as many steps. Both are shared by the coordinates
-(`energy.networks.SharedNetwork`): they know that the task treats the coordinates alike, which the
-paper's networks do not; `--network dense` takes perceptrons that do not know it either.
+same network with one well, trained three times as many steps: its last layers, which place one
+well and not 16, have fewer weights, and the table says how many each has. Both are shared by the
+coordinates (`energy.networks.SharedNetwork`): they know that the task treats the coordinates
+alike, which the paper's networks do not; `--network dense` takes perceptrons that do not know it
+either.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from particle_policy import Regressor, Trained
+
+    from ebm_mpc_ros.energy.wells import Wells
 
 _SIZES = 1, 2, 4, 8, 16, 32
 _BARS = {2: 95.0, 8: 95.0, 16: 94.0, 32: 70.0}
@@ -57,8 +62,17 @@ def main() -> int:
     """Measure and print."""
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--network", choices=("shared", "dense"), default="shared")
-    parser.add_argument("--sizes", type=int, nargs="+", metavar="N", default=_SIZES)
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        choices=_SIZES,
+        metavar="N",
+        help="only these of 1, 2, 4, 8, 16, 32",
+    )
     arguments = parser.parse_args()
+    if arguments.quick and arguments.sizes:
+        parser.error("--quick has sizes of its own: leave out --sizes")
     use_one_thread()
     extent = _extent(arguments)
     figures = [figure for size in extent.sizes for figure in _measure(size, extent)]
@@ -69,7 +83,7 @@ def _extent(arguments: argparse.Namespace) -> Extent:
     if not arguments.quick:
         energy = _FULL_DENSE if arguments.network == "dense" else _FULL
         regressor = replace(energy, steps=_REGRESSOR_STEPS * energy.steps)
-        return Extent(tuple(arguments.sizes), energy, regressor, arguments.network)
+        return Extent(tuple(arguments.sizes or _SIZES), energy, regressor, arguments.network)
     print("--quick: N = 1 and 2 only, 1,500 training steps of each in place of the full number")
     return Extent(_SIZES[:2], _QUICK, _QUICK, arguments.network)
 
@@ -98,12 +112,18 @@ def _measure(size: int, extent: Extent) -> list[Figure]:
         failures("energy, one Langevin chain", sampler.sample, paper),
         failures(f"energy, lowest of {settings.chains}", sampler.lowest, paper),
         failures("squared error", regressor.module, f"; paper {_PAPER_REGRESSION[size]}"),
-        Figure(f"N={size}: training, energy", wells.seconds, "s", _SECONDS),
-        Figure(f"N={size}: training, squared error", regressor.seconds, "s", _SECONDS),
+        *(
+            Figure(f"N={size}: training, {name}", trained.seconds, "s", _SECONDS, _size_of(trained))
+            for name, trained in (("energy", wells), ("squared error", regressor))
+        ),
     ]
     for figure in figures:
         print(f"{figure.name}: {figure.value:.4g} {figure.unit} {figure.beside}", flush=True)
     return figures
+
+
+def _size_of(trained: Trained[Wells] | Trained[Regressor]) -> str:
+    return f"{sum(weight.numel() for weight in trained.module.parameters())} weights"
 
 
 if __name__ == "__main__":

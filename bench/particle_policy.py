@@ -93,7 +93,7 @@ def train_wells(
 def train_regressor(
     data: TrainingData, size: int, kind: str, settings: TrainingSettings
 ) -> Trained[Regressor]:
-    """Train the same network, of one well, by the mean squared error."""
+    """Train the same network but for its last layers, of one well, by the mean squared error."""
     return _trained(Regressor(_network(size, kind, 1)), _squared_error, data, settings)
 
 

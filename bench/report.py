@@ -35,7 +35,7 @@ def options(description: str) -> argparse.ArgumentParser:
     """Return a parser with --quick, --check and --json."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--quick", action="store_true", help="less than 60 s; says what is left out"
+        "--quick", action="store_true", help="less than two minutes; says what is left out"
     )
     parser.add_argument("--check", action="store_true", help="exit 1 and name each bar missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")

@@ -30,8 +30,15 @@ class DenseNetwork(nn.Module):
         weights: int = 8,
         balanced: bool = False,
     ) -> None:
-        """Take C, d, W, the width of both hidden layers, J, and the form."""
+        """Take C, d, W, the width of both hidden layers, J, and the form.
+
+        Raises:
+            ValueError: A size is below 1.
+        """
         super().__init__()
+        _check_sizes(
+            conditions=conditions, variables=variables, wells=wells, hidden=hidden, weights=weights
+        )
         self.conditions, self.variables = conditions, variables
         self.wells, self.weights = wells, weights
         self.first = nn.Linear(conditions, hidden)
@@ -79,8 +86,14 @@ class SharedNetwork(nn.Module):
         hidden: int = 64,
         weights: int = 8,
     ) -> None:
-        """Take F, T, N, W, the width of the layers, and J."""
+        """Take F, T, N, W, the width of the layers, and J.
+
+        Raises:
+            ValueError: A size is below 1.
+        """
         super().__init__()
+        _check_sizes(features=features, values=values, coordinates=coordinates)
+        _check_sizes(wells=wells, hidden=hidden, weights=weights)
         self.conditions, self.variables = features * coordinates, values * coordinates
         self.wells, self.weights = wells, weights
         self._shape = features, coordinates
@@ -109,6 +122,12 @@ class SharedNetwork(nn.Module):
             centres.reshape(-1, self.wells, self.variables),
             self.coefficients(summary).view(-1, self.wells, self.weights),
         )
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}, allowed is 1 or more")
 
 
 def _silence(layer: nn.Linear) -> None:

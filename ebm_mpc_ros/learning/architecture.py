@@ -25,8 +25,14 @@ def build(contract: Contract) -> Network:
     """
     sizes: dict[str, Any] = dict(contract.architecture)
     name = sizes.pop("name", None)
+    for size, value in sizes.items():
+        kind, words = (bool, "true or false") if size == "balanced" else (int, "a whole number")
+        if type(value) is not kind:
+            raise ValueError(f"{size} is {value!r}, must be {words}")
     conditions = len(contract.condition_names)
     if contract.kind == "policy" and name == "wells":
+        if len(contract.sigmas) != 2:
+            raise ValueError(f"sigmas are {contract.sigmas}, must be the least and the largest")
         low, high = contract.sigmas
         variables = contract.horizon * len(contract.input_names)
         return Wells(DenseNetwork(conditions, variables, **sizes), (low, high))
@@ -42,10 +48,12 @@ def restored(checkpoint: Checkpoint) -> Network:
         CheckpointError: Its weights and its architecture do not go together.
     """
     try:
-        network = build(checkpoint.contract)
+        # Sizes that are not the weights' would else take any amount of memory first.
+        with torch.device("meta"):
+            network = build(checkpoint.contract)
         weights = {name: torch.from_numpy(a.copy()) for name, a in checkpoint.arrays.items()}
-        network.load_state_dict(weights)
-    except (TypeError, ValueError, RuntimeError) as error:
+        network.load_state_dict(weights, assign=True)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{checkpoint.path}: not the network it says: {reason}") from error
     return network.eval()

@@ -130,5 +130,7 @@ def _metadata(content: bytes) -> dict[str, str]:
     """Return the metadata in the header of a safetensors file, which says its length first."""
     (length,) = _LENGTH.unpack_from(content.ljust(_LENGTH.size, b"\0"))
     header = json.loads(content[_LENGTH.size : _LENGTH.size + length])
-    found = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    found = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(found, dict):
+        return {}
     return {str(key): str(value) for key, value in found.items()}

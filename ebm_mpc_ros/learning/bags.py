@@ -126,6 +126,12 @@ class Bag:
         return store
 
 
+def location(path: Path) -> Path:
+    """Return what a bag is read from: of a file in a ROS 2 bag's folder it is the folder."""
+    found = path.resolve()
+    return found.parent if found.is_file() and found.suffix in (".mcap", ".db3") else found
+
+
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
     """Open a ROS 1 bag file or a ROS 2 bag folder (sqlite3 or MCAP).
@@ -139,9 +145,8 @@ def open_bag(path: Path) -> Iterator[Bag]:
         raise BagError(
             f"{path}: can't be read as a bag: it has no metadata.yaml; `ros2 bag reindex` makes one"
         )
-    target = path.parent if path.is_file() and path.suffix in (".mcap", ".db3") else path
     try:
-        reader = AnyReader([target], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        reader = AnyReader([location(path)], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
     except Exception as error:
         raise BagError(f"{path}: can't be read as a bag: {_one_line(error)}") from error

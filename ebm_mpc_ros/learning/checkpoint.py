@@ -83,13 +83,11 @@ def save(path: Path, weights: Any, contract: Contract) -> None:
         contract: What the weights are for.
 
     Raises:
-        CheckpointError: A weight is not finite, or the file can't be written.
+        CheckpointError: A weight is not finite or no float32, or the file can't be written.
     """
     given = weights if isinstance(weights, Mapping) else weights.state_dict()
     arrays = {name: as_array(value) for name, value in given.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: not written: weight {name} is not finite")
+    _check_weights(f"{path}: not written", arrays)
     write_arrays(path, arrays, _ENTRY, contract.to_json())
 
 
@@ -97,14 +95,24 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: It is missing, truncated, corrupted, foreign or of another version.
+        CheckpointError: It is missing, truncated, corrupted, foreign or of another version, or a
+            weight is not finite.
     """
     arrays, text = read_arrays(path, _ENTRY, "checkpoint")
     try:
         contract = Contract.from_json(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: {one_line(error)}") from error
+    _check_weights(str(path), arrays)
     return Checkpoint(path, contract, arrays)
+
+
+def _check_weights(what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    for name, array in arrays.items():
+        if array.dtype != np.float32:
+            raise CheckpointError(f"{what}: weight {name} is {array.dtype}, must be float32")
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{what}: weight {name} is not finite")
 
 
 def _shown(value: object) -> str:

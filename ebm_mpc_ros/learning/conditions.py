@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ebm_mpc_ros.learning.normaliser import is_number
 from ebm_mpc_ros.models.base import wrap_angle
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ class Sight:
 
     def __post_init__(self) -> None:
         for name in ("look_ahead", "obstacle_range"):
-            if not getattr(self, name) > 0.0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
-        if self.nearest < 0:
-            raise ValueError(f"nearest is {self.nearest}, must be 0 or more")
+            if not is_number(getattr(self, name)) or getattr(self, name) <= 0.0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be a number above 0")
+        if type(self.nearest) is not int or self.nearest < 0:
+            raise ValueError(f"nearest is {self.nearest}, must be a whole number from 0 up")
 
 
 def condition_units(model: Model, sight: Sight) -> dict[str, str]:

@@ -82,8 +82,15 @@ class Contract:
             raise ContractError(f"horizon is {self.horizon}, must be a whole number from 1 up")
         for name in ("condition_scaling", "variable_scaling"):
             object.__setattr__(self, name, _scaling(name, getattr(self, name)))
-        if len(self.condition_scaling.mean) != len(self.condition_names):
-            raise ContractError("condition_scaling and condition_names differ in length")
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        pairs = [("condition_scaling", "condition_names")]
+        if self.kind == "policy":
+            pairs.append(("variable_scaling", "input_names"))
+        for scaling, names in pairs:
+            if len(getattr(self, scaling).mean) != len(getattr(self, names)):
+                raise ContractError(f"{scaling} and {names} differ in length")
 
     def to_json(self) -> str:
         """Return the contract as JSON, the same text for the same contract."""

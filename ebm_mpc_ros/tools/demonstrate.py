@@ -16,6 +16,7 @@ from ebm_mpc_ros.tools.console import console, progress
 from ebm_mpc_ros.tools.demonstrate_bag import EpisodeRecorder
 from ebm_mpc_ros.tools.demonstrator import LIMITS, MODEL, PERIOD, SPEED, Demonstrator
 from ebm_mpc_ros.tools.replay_output import make_folder
+from ebm_mpc_ros.tools.train_process import terminable
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--out {out}: exists already")
     make_folder(out.parent)
     try:
-        left, again = _record(episodes, out, np.random.default_rng(arguments.seed))
+        with terminable():
+            left, again = _record(episodes, out, np.random.default_rng(arguments.seed))
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror or error}") from error
     told = f"{episodes} episodes, {left} past the obstacle on its left"

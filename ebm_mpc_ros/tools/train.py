@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.learning.training import Trained
     from ebm_mpc_ros.learning.training_state import TrainingState
 
-_INTERRUPTED = 130
+_USELESS, _INTERRUPTED = 1, 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train; print where the checkpoint is."""
+    """Train; print where the checkpoint is. Return 1 where nothing was learned."""
     values = load_config(arguments.config)
     model = load_robot(values, arguments.config)
     with processes() as first:
@@ -107,7 +107,7 @@ def _train(
 def _finish(
     out: Path, task: Task, trained: Trained, keeper: Keeper, seconds: float, *, first: bool
 ) -> int:
-    """Leave a checkpoint, or a state to go on from."""
+    """Leave a checkpoint, or a state to go on from, or nothing where nothing was learned."""
     from ebm_mpc_ros.learning.training import TrainingEnded  # noqa: PLC0415
 
     reached, ended = trained.state.progress, trained.ended
@@ -115,14 +115,25 @@ def _finish(
         if first:
             forget(out)
         raise UserError(f"after step {reached.step} {ended.value}: lower training.learning_rate")
+    useless = not reached.best_loss < task.simple_loss
     if not first:
-        return _INTERRUPTED if ended is TrainingEnded.INTERRUPTED else 0
+        if ended is TrainingEnded.INTERRUPTED:
+            return _INTERRUPTED
+        return _USELESS if useless else 0
     if ended is TrainingEnded.INTERRUPTED:
         keeper.save(trained.state)
         console.print(f"interrupted after {reached.step} steps; --resume goes on from there")
         return _INTERRUPTED
-    path = finish(out, task)
     report_result(task, trained, seconds)
+    if useless:
+        forget(out)
+        console.print(
+            "that is no better, so no checkpoint is left: more or other bags, more training.steps "
+            "or another training.learning_rate",
+            style="yellow",
+        )
+        return _USELESS
+    path = finish(out, task)
     print(f"checkpoint: {path}", flush=True)
     report_use(task, path)
     return 0

@@ -208,7 +208,7 @@ _POLICY = (
         name="network.weights",
         kind="int",
         default=8,
-        minimum=2,
+        minimum=3,
         maximum=64,
         description="Numbers that make each well's weight a function of the noise.",
     ),

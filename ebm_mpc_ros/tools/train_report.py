@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # The robot of the simulation.
 _SIMULATED = "diff_drive"
+# Rows whose loss tells little.
+_FEW = 30
 
 
 def report_data(task: Task, recordings: Sequence[Recording]) -> None:
@@ -37,8 +39,10 @@ def report_data(task: Task, recordings: Sequence[Recording]) -> None:
     for recording in recordings:
         for source, count in recording.dropped.items():
             console.print(f"left out: {count} samples not finite of {source}")
+    if late < _FEW:
+        _warn(f"only {late} held out judge the training: longer bags or a larger held_out help")
     for warning in task.warnings:
-        console.print(f"warning: {warning}", style="yellow")
+        _warn(warning)
 
 
 def reporter(task: Task) -> Callable[[Progress], None]:
@@ -60,11 +64,6 @@ def report_result(task: Task, trained: Trained, seconds: float) -> None:
         f"held-out loss {reached.best_loss:.4g} at step {reached.best_step}; "
         f"{task.simple}: {task.simple_loss:.4g}"
     )
-    if reached.best_loss >= task.simple_loss:
-        console.print(
-            "warning: that is no better: nothing was learned that holds for what was held out",
-            style="yellow",
-        )
 
 
 def report_use(task: Task, path: Path) -> None:
@@ -82,6 +81,10 @@ def report_use(task: Task, path: Path) -> None:
         f"where policy_node has model {contract.model}, dt {contract.dt:g}, "
         f"horizon {contract.horizon}"
     )
+
+
+def _warn(what: str) -> None:
+    console.print(f"warning: {what}", style="yellow")
 
 
 def span(seconds: float) -> str:

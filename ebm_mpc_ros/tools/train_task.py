@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.learning.bags import location
 from ebm_mpc_ros.learning.conditions import Sight
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid
@@ -29,12 +30,15 @@ def load_robot(values: Mapping[str, Any], config: Path) -> Model:
     """Return the model of the settings.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none, or it has no inputs.
     """
     try:
-        return load_model(values["model"], values)
+        model = load_model(values["model"], values)
     except ValueError as error:
         raise UserError(f"--config {config}: {error}") from error
+    if not model.input_names:
+        raise UserError(f"--config {config}: the model has no inputs to learn")
+    return model
 
 
 def read_bags(
@@ -48,7 +52,7 @@ def read_bags(
     recordings: list[Recording] = []
     with progress("reading", "bags", len(bags), shown=shown) as advance_to:
         for number, bag in enumerate(bags):
-            if bag.resolve() in {other.resolve() for other in bags[:number]}:
+            if location(bag) in map(location, bags[:number]):
                 raise UserError(f"--bag {bag}: given twice")
 
             def share(part: float, number: int = number) -> None:

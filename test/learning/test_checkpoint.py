@@ -42,6 +42,7 @@ TRANSITION = replace(
     variable_scaling=Scaling.identity(5),
     sigmas=(0.1,),
 )
+ONE = {"mean": [0.0], "deviation": [1.0]}
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(1, np.float32)}
 
 
@@ -91,11 +92,32 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "architecture", [{"name": "other"}, {}, {"name": "wells", "hidden": "x"}, {"name": "mlp"}]
+    "architecture",
+    [
+        {"name": "other"},
+        {},
+        {"name": "wells", "hidden": "x"},
+        {"name": "mlp"},
+        POLICY.architecture | {"hidden": 0, "balanced": True},
+        POLICY.architecture | {"hidden": -1},
+        POLICY.architecture | {"hidden": 5.0},
+        POLICY.architecture | {"hidden": True},
+        POLICY.architecture | {"hidden": 1_000_000},
+        POLICY.architecture | {"hidden": 10**30},
+        POLICY.architecture | {"wells": 0},
+        POLICY.architecture | {"weights": 2},
+        POLICY.architecture | {"balanced": 1},
+    ],
 )
 def test_an_unknown_network_is_refused(tmp_path, architecture):
-    save(tmp_path / "c", ARRAYS, replace(POLICY, architecture=architecture))
+    save(tmp_path / "c", build(POLICY), replace(POLICY, architecture=architecture))
     with pytest.raises(CheckpointError, match="not the network it says"):
+        restored(load(tmp_path / "c"))
+
+
+def test_a_policy_without_a_range_of_noise_is_refused(tmp_path):
+    save(tmp_path / "c", build(POLICY), replace(POLICY, sigmas=(0.1,)))
+    with pytest.raises(CheckpointError, match=r"sigmas are .*, must be the least and the largest"):
         restored(load(tmp_path / "c"))
 
 
@@ -141,6 +163,30 @@ def test_somebody_elses_safetensors_are_refused(tmp_path):
         assert "no checkpoint of ebm_mpc_ros" in refused(path)
 
 
+@pytest.mark.parametrize("metadata", [[1], None, "x", 3, {"ebm_mpc_ros": 3}])
+def test_a_file_with_metadata_of_another_type_is_refused(tmp_path, metadata):
+    header = {"__metadata__": metadata, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "c"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    assert "no checkpoint of ebm_mpc_ros" in refused(path) or "no safetensors file" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([1.0, np.nan], np.float32), "weight a is not finite"),
+        (np.array([np.inf], np.float32), "weight a is not finite"),
+        (np.array([1e300]), "weight a is float64, must be float32"),
+        (np.array([1]), "weight a is int64, must be float32"),
+    ],
+)
+def test_weights_that_are_not_finite_numbers_are_not_read(tmp_path, array, words):
+    path = tmp_path / "c"
+    write_arrays(path, {"a": array}, "ebm_mpc_ros", POLICY.to_json())
+    assert words in refused(path)
+
+
 def rewritten(path, **changes):
     """Write a checkpoint with fields of its contract changed; None takes one out."""
     values = json.loads(POLICY.to_json()) | changes
@@ -169,6 +215,7 @@ def test_another_version_of_the_format_is_refused(tmp_path):
         ({"condition_scaling": {"mean": [0, 0], "deviation": [1, 0]}}, "not above 0"),
         ({"variable_scaling": {"mean": [0]}}, "variable_scaling"),
         ({"variable_scaling": 1}, "variable_scaling"),
+        ({"variable_scaling": ONE}, "variable_scaling and input_names differ in length"),
         ({"sigmas": [float("nan")]}, "sigmas"),
         ({"architecture": []}, "architecture must map"),
         ({"units": None}, "lacks units"),

@@ -78,7 +78,18 @@ def test_an_omnidirectional_robot_sees_its_sideways_speed():
     assert input_units(omni) == {"ax": "m/s²", "ay": "m/s²", "alpha": "rad/s²"}
 
 
-@pytest.mark.parametrize("field", [{"look_ahead": 0.0}, {"obstacle_range": -1.0}, {"nearest": -1}])
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"look_ahead": 0.0},
+        {"look_ahead": float("inf")},
+        {"look_ahead": "2"},
+        {"obstacle_range": -1.0},
+        {"nearest": -1},
+        {"nearest": 1.0},
+        {"nearest": True},
+    ],
+)
 def test_a_sight_out_of_range_is_refused(field):
     with pytest.raises(ValueError, match=next(iter(field))):
         Sight(**field)

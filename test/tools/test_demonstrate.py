@@ -1,5 +1,7 @@
 """`demonstrate`: our controller past obstacles, recorded to a bag that `train` learns from."""
 
+import signal
+
 import numpy as np
 import pytest
 from replaying import refused
@@ -110,6 +112,19 @@ def test_interrupted_it_leaves_nothing(here, tmp_path, monkeypatch):
     assert done.returncode == 130
     assert "interrupted" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_terminated_it_leaves_nothing_and_sigterm_is_as_before(here, tmp_path, monkeypatch):
+    def terminated(rng, recorder):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(module, "_episode", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    done = here("demonstrate", "--out", tmp_path / "bag")
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_where_every_episode_fails_it_says_so(here, tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from replaying import CONFIG, ROOT, mask
 from safetensors.numpy import load_file
 from training import MARKERS, QUICK, TRANSITION, Messages, settings, train, write_bag
 
+from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.learning import tasks
 from ebm_mpc_ros.learning.architecture import restored
 from ebm_mpc_ros.learning.bags import BagWriter, open_bag
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
@@ -23,8 +25,10 @@ from ebm_mpc_ros.tools import train as module
 from ebm_mpc_ros.tools.train_bags import read_recording
 from ebm_mpc_ros.tools.train_config import SETTINGS, load_config
 from ebm_mpc_ros.tools.train_obstacles import read_obstacles
+from ebm_mpc_ros.tools.train_task import make_task
 
 MODEL = load_model("diff_drive")
+POSE = "geometry_msgs/PoseStamped"
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +215,46 @@ def test_what_is_read_of_a_bag_is_what_was_driven(bag, tmp_path):
     assert recording.twists is None
     (goal,), (obstacles,) = recording.goals, recording.obstacles
     assert goal.stamp == obstacles.stamp == START
+    np.testing.assert_allclose(goal.headings[:5], expected.states.values[:100:20, 2], atol=1e-12)
     np.testing.assert_allclose(obstacles.circles, [[2.0, 1.0, 0.2]])
+
+
+def test_a_pose_told_again_is_driven_to_anew_and_a_path_is_driven_on(bag, tmp_path):
+    with BagWriter(tmp_path / "told") as writer, open_bag(bag) as whole:
+        make = Messages(writer)
+        for topic, time, kind, raw in whole.raw_messages(list(whole.topics)):
+            writer.write_raw(topic, kind, time, raw)
+            if topic == "/plan":
+                for k in range(1, 3):
+                    writer.write_raw("/plan", kind, time + k * SECOND, raw)
+                    stamp = time + k * SECOND
+                    pose = make.of(POSE, make.header(stamp), make.pose(3.0, 1.0, 0.5))
+                    writer.write("/goal_pose", "geometry_msgs/msg/PoseStamped", stamp, pose)
+    goals = {}
+    for topic in ("/plan", "/goal_pose"):
+        config = settings(tmp_path / "train.yaml", goal=topic)
+        goals[topic] = read_recording(tmp_path / "told", MODEL, load_config(config), config).goals
+    assert len(goals["/plan"]) == 1
+    assert [goal.stamp - START for goal in goals["/goal_pose"]] == [SECOND, 2 * SECOND]
+    for goal in goals["/goal_pose"]:
+        np.testing.assert_allclose(goal.places, [[3.0, 1.0, 0.5]])
+
+
+def test_a_car_turns_towards_a_pose_as_wide_as_its_node_has_it(bag, tmp_path, monkeypatch):
+    bends = []
+
+    def told(*_, following, **__):
+        bends.append(following.turning_radius)
+        raise UserError("enough")
+
+    monkeypatch.setattr(tasks, "policy_task", told)
+    for wheelbase in (0.3, 1.0):
+        given = {"model": "ackermann", "wheelbase": wheelbase}
+        config = settings(tmp_path / "train.yaml", **given)
+        with pytest.raises(UserError, match="enough"):
+            make_task(load_model("ackermann", given), [], load_config(config), config)
+    assert bends[0] == pytest.approx(0.3 / np.tan(0.4))
+    assert bends[1] == pytest.approx(1.0 / np.tan(0.4))
 
 
 def test_obstacles_are_added_deleted_and_expire(tmp_path):
@@ -317,7 +360,9 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(here, bag, tra
 
 
 def test_two_processes_train_one_network(bag, trained, tmp_path):
-    config = settings(tmp_path / "train.yaml")
+    # As few steps as beat the mean: the noise soon tells the weights apart.
+    few = QUICK["training"] | {"steps": 40, "check_every": 20, "learning_rate": 0.003}
+    config = settings(tmp_path / "train.yaml", training=few)
     launcher = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     line = [*launcher, "-m", "ebm_mpc_ros", "train", "--bag", bag, "--config", config]
     done = subprocess.run(
@@ -331,7 +376,7 @@ def test_two_processes_train_one_network(bag, trained, tmp_path):
     assert done.stdout.count("checkpoint: ") == 1
     assert done.stderr.count("to learn from") == 1
     (path,) = (tmp_path / "two").iterdir()
-    alone = trained(bag)
+    alone = trained(bag, training=few)
     assert load(path).contract == alone.contract
     weights, other = load_file(path), load_file(alone.path)
     # The noise differs from process to process, the network and its beginning do not.

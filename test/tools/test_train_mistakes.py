@@ -15,7 +15,7 @@ from ebm_mpc_ros.learning.bags import BagWriter, open_bag
 from ebm_mpc_ros.tools import train as module
 from ebm_mpc_ros.tools.train_state import STATE
 
-SMALL = QUICK | {"horizon": 4, "held_out": 0.2}
+SMALL = QUICK | {"horizon": 4, "held_out": 0.2, "dt": 0.05}
 
 
 def small_bag(path, **changes):
@@ -121,14 +121,14 @@ def test_samples_that_are_not_finite_may_be_left_out(here, tmp_path):
     def spoil(states, _):
         states.values[20:23, 2] = np.nan
 
-    path = small_bag(tmp_path / "bag", alter=spoil)
+    path = small_bag(tmp_path / "bag", alter=spoil, duration=10.0)
     config = settings(tmp_path / "train.yaml", SMALL, bad_samples="drop")
     assert train([path], config, tmp_path / "out", run=here).returncode == 0
 
 
 def test_a_bag_too_slow_beside_one_that_is_not(mistaken, bag, tmp_path):
     slow = small_bag(tmp_path / "slow", state_rate=5.0)
-    assert "slow: its states come every 0.2 s, too slow for a dt of 0.1 s" in mistaken(bag, slow)
+    assert "slow: its states come every 0.2 s, too slow for a dt of 0.05 s" in mistaken(bag, slow)
 
 
 def test_a_clock_that_jumps_back(mistaken, tmp_path):
@@ -192,7 +192,10 @@ def test_two_robots_of_one_kind_go_together(here, bag, tmp_path):
 
 
 def test_a_bag_given_twice(mistaken, bag):
-    assert f"--bag {bag}: given twice" in mistaken(bag, bag)
+    (file,) = bag.glob("*.mcap")
+    for again in (bag, file, bag / ".." / bag.name):
+        assert f"--bag {again}: given twice" in mistaken(bag, again)
+    assert f"--bag {bag}: given twice" in mistaken(file, bag)
 
 
 def test_a_file_or_folder_that_is_no_bag(mistaken, tmp_path):
@@ -219,6 +222,7 @@ def test_a_file_or_folder_that_is_no_bag(mistaken, tmp_path):
         ({"process_noise": [1.0]}, "no setting process_noise for kind: policy"),
         ({"save_every": -1}, "setting save_every = -1: must be a number, at least 0"),
         ({"network": {"hidden": 0}}, "setting network.hidden = 0"),
+        ({"network": {"weights": 2}}, "setting network.weights = 2: must be a whole number from 3"),
         ({"network": {"sigma_min": 9.0}}, "network.sigma_min = 9: must be below"),
         ({"training": {"learning_rate": -1}}, "setting training.learning_rate = -1"),
         ({"device": "toaster"}, "device = toaster: must be auto or one that torch has"),
@@ -269,6 +273,44 @@ def test_a_training_that_diverges(here, bag, tmp_path):
         "the loss or its gradient is not finite: lower training.learning_rate\n"
     )
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_training_that_learned_nothing_leaves_no_checkpoint(here, bag, tmp_path):
+    for rate, steps in ((1e3, 20), (1e-9, 5)):
+        changed = QUICK["training"] | {"learning_rate": rate, "steps": steps, "warm_up": 0}
+        config = settings(tmp_path / "train.yaml", SMALL, training=changed, save_every=0.0)
+        done = train([bag], config, tmp_path / "out", run=here)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert "; the mean of all that was driven: " in done.stderr
+        assert "that is no better, so no checkpoint is left: " in done.stderr
+        assert "drive with it" not in done.stderr
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_few_rows_held_out_are_warned_of(here, bag, tmp_path):
+    config = settings(tmp_path / "train.yaml", SMALL, held_out=0.1)
+    done = train([bag], config, tmp_path / "out", run=here)
+    assert "warning: only 7 held out judge the training: longer bags or a larger" in done.stderr
+    config = settings(tmp_path / "train.yaml", SMALL, held_out=0.5)
+    done = train([bag], config, tmp_path / "more", run=here)
+    assert "held out judge" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc', must be a whole number from 1 up"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0', must be a whole number from 1 up"),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is 2, and the other processes can't be joined: "),
+    ],
+)
+def test_processes_that_are_told_wrongly(mistaken, bag, monkeypatch, told, words):
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert words in mistaken(bag)
 
 
 def test_a_bag_without_what_a_transition_needs(mistaken):
@@ -343,6 +385,10 @@ def test_a_state_that_is_damaged(resumed, interrupted):
         (b"", "truncated, corrupted or no safetensors file"),
         (whole[:-10], "truncated, corrupted or no safetensors file"),
         (b"nothing of the kind" * 9, "truncated, corrupted or no safetensors file"),
+        (
+            b"\x14" + bytes(7) + b'{"__metadata__": [] }',
+            "truncated, corrupted or no safetensors file",
+        ),
         (flipped, "corrupted: its content does not match its digest"),
     ):
         line = resumed(content)

@@ -13,7 +13,13 @@ PATH, MARKERS = "nav_msgs/msg/Path", "visualization_msgs/msg/MarkerArray"
 QUICK = {
     "look_ahead": 0.5,
     "network": {"hidden": 8, "wells": 2, "weights": 3},
-    "training": {"steps": 20, "check_every": 10, "warm_up": 2, "batch_size": 16},
+    "training": {
+        "steps": 150,
+        "check_every": 50,
+        "warm_up": 2,
+        "batch_size": 32,
+        "learning_rate": 0.01,
+    },
 }
 TRANSITION = {
     "kind": "transition",
