@@ -131,6 +131,25 @@ class PathFollower:
         states[:, 5] = (sign * speed) * curvature
         return states
 
+    def pose_ahead(self, state: ArrayLike, distance: float) -> tuple[float, float, float]:
+        """Return x, y and yaw on the path `distance` (m) beyond the robot, or where it is to stop.
+
+        Args:
+            state: (x, y, yaw, vx, vy, vyaw) of the robot; it is followed as by `reference`.
+            distance: Along the path, in m.
+
+        Raises:
+            ValueError: The state is not 6 finite numbers.
+        """
+        pose = checked_planar(state)
+        arc = self._locate(pose)
+        stretch = self._stretches[self._current]
+        if self._turning:
+            self._turn(pose, 1.0, 1)
+            arc, distance = 0.0, 0.0
+        (x, y), heading, _ = stretch.path.sample(min(arc + distance, stretch.end))
+        return float(x), float(y), float(heading)
+
     def _locate(self, pose: Sequence[float]) -> float:
         """Return the arc length of the robot on its stretch, which it may now have done."""
         if self._arc is None:

@@ -19,8 +19,6 @@ from ebm_mpc_ros.control import (
 from ebm_mpc_ros.learning.recording import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ebm_mpc_ros.learning.recording import Floats, Goal, Recording, Stamps
     from ebm_mpc_ros.models import Model
 
@@ -68,7 +66,7 @@ class ToldGoals:
         As after a gap, the robot is looked for on the whole path at first.
         """
         found = np.full((len(stamps), 3), np.nan)
-        planar = planar_outputs(self._model, states).tolist()
+        planar = planar_outputs(self._model, states)
         current = -1
         for k, stamp in enumerate(stamps.tolist()):
             index = bisect_right(self._stamps, stamp) - 1
@@ -77,7 +75,7 @@ class ToldGoals:
             if index != current:
                 current = index
                 self._followers[current].reset()
-            found[k] = self._followers[current].goal(planar[k], self._look_ahead)
+            found[k] = self._followers[current].pose_ahead(planar[k], self._look_ahead)
         return found
 
 
@@ -88,31 +86,15 @@ def driven_goals(poses: Floats, look_ahead: float) -> Floats:
     return poses[index]
 
 
-class _GoalFollower(PathFollower):
-    """Tells the goal on a path in place of a reference along it."""
-
-    def goal(self, planar: Sequence[float], look_ahead: float) -> tuple[float, float, float]:
-        """Return x, y, yaw of the goal at a planar state (6,)."""
-        arc = self._locate(planar)
-        stretch = self._stretches[self._current]
-        path = stretch.path
-        if self._turning:
-            self._turn(planar, 1.0, 1)
-            arc = -look_ahead
-        ahead = arc + look_ahead
-        (x, y), heading, _ = path.sample(min(ahead, stretch.end) if path.closed else ahead)
-        return float(x), float(y), float(heading)
-
-
 def _follower(
     model: Model, recording: Recording, goal: Goal, following: FollowerSettings
-) -> _GoalFollower:
+) -> PathFollower:
     if goal.places.shape == (1, 3):
         states = recording.states
         index = min(int(np.searchsorted(states.stamps, goal.stamp)), len(states.stamps) - 1)
         pose = planar_outputs(model, states.values[index])[:3]
-        return _GoalFollower(_way(pose, goal.places[0], following), following)
-    follower = _GoalFollower(split_path(goal.places, goal.headings), following)
+        return PathFollower(_way(pose, goal.places[0], following), following)
+    follower = PathFollower(split_path(goal.places, goal.headings), following)
     if follower.turns_on_the_spot and "vyaw" not in model.state_names:
         raise DataError(f"{recording.name}: a path turns round on the spot, which this robot can't")
     return follower

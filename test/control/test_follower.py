@@ -14,6 +14,7 @@ from ebm_mpc_ros.control import (
     ReferencePath,
     model_reference,
     planar_outputs,
+    split_path,
 )
 
 BOTH_WAYS = FollowerSettings(cruise_speed=1.0, reverse_speed=0.4)
@@ -43,6 +44,17 @@ def test_speed_starts_from_the_robots_own():
     np.testing.assert_allclose(
         np.diff(reference[:, 0]), DT * (reference[1:, 3] + reference[:-1, 3]) / 2
     )
+
+
+def test_the_pose_ahead_lies_so_far_along_the_path_and_never_beyond_where_it_stops():
+    path = ReferencePath(circle(2.0)[:100])
+    follower = PathFollower(path, BOTH_WAYS)
+    (x, y), yaw, _ = path.sample(1.5)
+    pose = np.array([*path.sample(0.5)[0], path.sample(0.5)[1], 0, 0, 0])
+    assert follower.pose_ahead(pose, 1.0) == pytest.approx((x, y, float(yaw)), abs=0.02)
+    assert follower.pose_ahead(pose, 99.0)[:2] == pytest.approx(path.positions[-1])
+    out = PathFollower(split_path(out_and_back(3.0)), BOTH_WAYS)
+    assert out.pose_ahead([0, 0, 0, 0, 0, 0], 99.0)[:2] == pytest.approx((3.0, 0.0), abs=1e-6)
 
 
 @pytest.mark.parametrize("laps", [1, 2])
