@@ -20,10 +20,12 @@ def mask(*names):
     return [state in names for state in CANONICAL_STATES]
 
 
-def tool(*arguments):
-    """Run `python -m ebm_mpc_ros` with these arguments."""
+def tool(*arguments, before=None):
+    """Run `python -m ebm_mpc_ros` with these arguments; `before` is called in its process."""
     command = [sys.executable, "-m", "ebm_mpc_ros", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=before
+    )
 
 
 def replay(bag, out, *arguments, params=CONFIG, run=tool):

@@ -5,7 +5,7 @@ import resource
 import numpy as np
 import pytest
 from driving import SECOND, START
-from replaying import HUSKY, refused
+from replaying import HUSKY, refused, tool
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from training import MARKERS, ODOMETRY, QUICK, TRANSITION, Messages, settings, train, write_bag
@@ -396,21 +396,16 @@ def test_a_state_that_is_damaged(resumed, interrupted):
         assert "remove it to start anew" in line
 
 
-@pytest.fixture
-def small_files():
-    """Let no file grow beyond a few kB, as if the disk were full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def on_a_full_disk(*arguments):
+    """Run the tool where no file may grow beyond a few kB; pytest's own may."""
+    return tool(*arguments, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)))
 
 
-@pytest.mark.usefixtures("small_files")
-def test_a_full_disk_leaves_no_half_of_a_file(here, bag, tmp_path):
+def test_a_full_disk_leaves_no_half_of_a_file(bag, tmp_path):
     larger = QUICK["network"] | {"hidden": 32}
     config = settings(tmp_path / "train.yaml", SMALL, network=larger, save_every=0.0)
     out = tmp_path / "out"
-    done = train([bag], config, out, run=here)
+    done = train([bag], config, out, run=on_a_full_disk)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("warning: no state to go on from: ") == 1
     assert done.stderr.endswith(f"train: {out}/checkpoint.safetensors: File too large\n")
