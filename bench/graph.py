@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from report import ROOT, Figure, conclude, options
+from settled import wait_until_driving
 from usage import cpu_seconds, resident_mb
 
 from ebm_mpc_ros.learning.bags import open_bag
@@ -71,7 +72,7 @@ def main() -> int:
                 },
             )
             try:
-                _wait_until_driving(processes)
+                wait_until_driving(processes)
                 pids = {spec.name: processes.pid(spec.name) for spec in specs}
                 pids["bare"] = bare.pid
                 before = {name: cpu_seconds(pid) for name, pid in pids.items()}
@@ -99,15 +100,6 @@ def main() -> int:
         )
     figures.append(Figure("bare rclpy CPU", peer, "% of a core", beside=f"{memory['bare']:.0f} MB"))
     return conclude("the graph on the figure-eight", figures, arguments)
-
-
-def _wait_until_driving(processes: Processes) -> None:
-    deadline = time.monotonic() + 60.0
-    while not processes.log("recorder_node").strip():
-        if processes.dead() or time.monotonic() > deadline:
-            raise SystemExit(f"the graph did not start: {processes.dead()}")
-        time.sleep(0.2)
-    time.sleep(3.0)
 
 
 def _latencies(bag: Path) -> list[Figure]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from report import Figure, conclude, options
+from settled import SETTLE, wait_until_driving
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -30,7 +31,6 @@ from ebm_mpc_ros.tools.graph import (
 from ebm_mpc_ros.tools.processes import Processes
 
 _RATE, _OLDEST, _MISSING = 20.0, 60.0, 1.0
-_SETTLE = 3.0
 _CONTESTS = {
     "trained policy": (
         SHIPPED_POLICY,
@@ -74,12 +74,8 @@ def _measure(
             recorder(bag, announce="policy/plan"),
         )
         with Processes(specs, Path(folder) / "logs") as processes:
-            deadline = time.monotonic() + 60.0
-            while not processes.log("recorder_node").strip():
-                if processes.dead() or time.monotonic() > deadline:
-                    raise SystemExit(f"the graph did not start: {processes.dead()}")
-                time.sleep(0.2)
-            time.sleep(_SETTLE + window)
+            wait_until_driving(processes)
+            time.sleep(window)
         return _figures(name, parameters, bag)
 
 
@@ -95,7 +91,7 @@ def _figures(name: str, parameters: dict[str, float], bag: Path) -> list[Figure]
                 for status in message.status:
                     said |= {value.key: value.value for value in status.values}
     times = np.array(arrivals)
-    late = times >= times.min(initial=np.inf) + _SETTLE
+    late = times >= times.min(initial=np.inf) + SETTLE
     times, old = times[late], np.array(ages)[late]
     if len(times) < 2:
         raise SystemExit(f"{name}: no plans; policy_node said {said}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -116,31 +117,21 @@ def anneal(
         value, score = levels[-1].energy.energy_and_score(x)
         acceptance, none = 1.0 if done else math.nan, x.new_empty(0, len(x))
         return Chains(x, value, score, acceptance, level.step_size, total, none)
+    run = (
+        partial(mala, adapt=adapt, trace=trace)
+        if corrected
+        else partial(ula, temperature=temperature, trace=trace)
+    )
     for level in levels:
-        if corrected:
-            chains = mala(
-                level.energy,
-                x,
-                step_size=level.step_size,
-                steps=steps,
-                generator=generator,
-                adapt=adapt,
-                bounds=bounds,
-                trace=trace,
-                stop=stop,
-            )
-        else:
-            chains = ula(
-                level.energy,
-                x,
-                step_size=level.step_size,
-                steps=steps,
-                generator=generator,
-                bounds=bounds,
-                temperature=temperature,
-                trace=trace,
-                stop=stop,
-            )
+        chains = run(
+            level.energy,
+            x,
+            step_size=level.step_size,
+            steps=steps,
+            generator=generator,
+            bounds=bounds,
+            stop=stop,
+        )
         x, total = chains.x, total + chains.steps
         if chains.steps < steps:
             break

@@ -130,6 +130,31 @@ def refused(
     )
 
 
+def check_shapes(
+    state: Floats, reference: Floats, obstacles: Floats, *, size: int, rows: int | None = None
+) -> None:
+    """Check the shapes of what a planner is given.
+
+    Args:
+        state: (size,).
+        reference: (rows, size); of any number of rows from 1 up where none is given.
+        obstacles: (M, 3).
+        size: The model's state size.
+        rows: How many rows the reference must have.
+
+    Raises:
+        ValueError: An array has another shape.
+    """
+    if state.shape != (size,):
+        raise ValueError(f"state is {state.shape}, allowed is ({size},)")
+    if rows is not None and reference.shape != (rows, size):
+        raise ValueError(f"reference is {reference.shape}, allowed is {(rows, size)}")
+    if reference.ndim != 2 or reference.shape[1] != size or not len(reference):
+        raise ValueError(f"reference is {reference.shape}, allowed is (k, {size}), k at least 1")
+    if obstacles.ndim != 2 or obstacles.shape[1] != 3:
+        raise ValueError(f"obstacles are {obstacles.shape}, allowed is (M, 3)")
+
+
 def refusal(state: Floats, reference: Floats, obstacles: Floats, elapsed_s: float) -> str:
     """Return what is wrong with the values that a planner is given, empty where nothing is."""
     for name, values in (("state", state), ("reference", reference), ("obstacles", obstacles)):

@@ -19,7 +19,7 @@ from ebm_mpc_ros.energy.checks import (
 )
 from ebm_mpc_ros.energy.descent import Descent, descend
 from ebm_mpc_ros.energy.langevin import mala
-from ebm_mpc_ros.energy.outcome import Floats, Plan, made, refusal, refused
+from ebm_mpc_ros.energy.outcome import Floats, Plan, check_shapes, made, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.seam import shifted
 
@@ -143,7 +143,13 @@ class Planner:
             ValueError: An array has another shape.
         """
         deadline = time.monotonic() + self._settings.time_limit
-        self._check_shapes(state, reference, obstacles)
+        check_shapes(
+            state,
+            reference,
+            obstacles,
+            size=self._model.state_size,
+            rows=self._settings.horizon + 1,
+        )
         reason = refusal(state, reference, obstacles, elapsed_s)
         if reason:
             return self._refused(state, reason)
@@ -243,16 +249,6 @@ class Planner:
     def _refused(self, state: Floats, reason: str) -> Plan:
         horizon, inputs = self._settings.horizon, len(self._cost.input_weight)
         return refused(horizon, len(state), inputs, reason, step_size=self._step_size)
-
-    def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:
-        n = self._model.state_size
-        if state.shape != (n,):
-            raise ValueError(f"state is {state.shape}, allowed is ({n},)")
-        if reference.shape != (self._settings.horizon + 1, n):
-            allowed = (self._settings.horizon + 1, n)
-            raise ValueError(f"reference is {reference.shape}, allowed is {allowed}")
-        if obstacles.ndim != 2 or obstacles.shape[1] != 3:
-            raise ValueError(f"obstacles are {obstacles.shape}, allowed is (M, 3)")
 
     def _tensor(self, values: Floats | tuple[float, ...]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self._device)

@@ -22,7 +22,7 @@ from ebm_mpc_ros.energy.checks import (
     check_share,
 )
 from ebm_mpc_ros.energy.descent import descend
-from ebm_mpc_ros.energy.outcome import Plan, made, refusal, refused
+from ebm_mpc_ros.energy.outcome import Plan, check_shapes, made, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.sampler import Ended, SamplerSettings, Samples, sample
 from ebm_mpc_ros.energy.seam import shifted
@@ -236,7 +236,7 @@ class LearnedPolicy:
         """
         settings = self._settings
         deadline = time.monotonic() + settings.time_limit
-        self._check_shapes(state, reference, obstacles)
+        check_shapes(state, reference, obstacles, size=self._model.state_size)
         reason = refusal(state, reference, obstacles, elapsed_s)
         if reason:
             return self._refused(state, reason)
@@ -350,15 +350,6 @@ class LearnedPolicy:
     def _refused(self, state: Floats, reason: str) -> Plan:
         horizon, inputs = self._contract.horizon, len(self._contract.input_names)
         return refused(horizon, len(state), inputs, reason)
-
-    def _check_shapes(self, state: Floats, reference: Floats, obstacles: Floats) -> None:
-        n = self._model.state_size
-        if state.shape != (n,):
-            raise ValueError(f"state is {state.shape}, allowed is ({n},)")
-        if reference.ndim != 2 or reference.shape[1] != n or not len(reference):
-            raise ValueError(f"reference is {reference.shape}, allowed is (k, {n}), k at least 1")
-        if obstacles.ndim != 2 or obstacles.shape[1] != 3:
-            raise ValueError(f"obstacles are {obstacles.shape}, allowed is (M, 3)")
 
     def _tensor(self, values: Floats | Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self._device)
