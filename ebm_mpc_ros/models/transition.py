@@ -178,7 +178,8 @@ def mode(placed: PlacedTransition) -> Mode:
             if found.all():
                 break
             step = -_times(axes, _times(_turned(axes), slope) / size)
-            step[found] = 0.0
+            if found.any():
+                step[found] = 0.0
             y, value = _descended(placed, y, value, step)
     root = (axes / np.sqrt(size)[..., None, :]) @ _turned(axes)
     if not found.all():
@@ -209,8 +210,8 @@ def laplace(placed: PlacedTransition) -> Laplace:
 
 
 def _finite(slope: Floats, curvature: Floats, value: Floats) -> Flags:
-    finite = np.isfinite(slope).all(-1) & np.isfinite(curvature).all((-2, -1))
-    return np.asarray(finite & np.isfinite(value))
+    # A sum of numbers is one where each is.
+    return np.asarray(np.isfinite(slope.sum(-1) + curvature.sum((-2, -1)) + value))
 
 
 def _descended(
@@ -219,13 +220,13 @@ def _descended(
     """Return y + step and its E, each step halved until E does not rise, else left out."""
     most = value + _ROUNDING * (1.0 + np.abs(value))
     for _ in range(_MOST_HALVINGS):
-        moved = placed.value(y + step)
+        trial = y + step
+        moved = placed.value(trial)
         raised = ~(moved <= most)  # so is what is not a number
         if not raised.any():
-            break
+            return trial, moved
         step = np.where(raised[..., None], 0.5 * step, step)
-    kept = raised[..., None]
-    return np.where(kept, y, y + step), np.where(raised, value, moved)
+    return np.where(raised[..., None], y, trial), np.where(raised, value, moved)
 
 
 def _solved(matrix: Floats, right: Floats) -> Floats:
