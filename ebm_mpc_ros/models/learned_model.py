@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from ebm_mpc_ros.models.base import Jacobians
 from ebm_mpc_ros.models.energy_model import EnergyModel
+from ebm_mpc_ros.models.transition import laplace, mode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ebm_mpc_ros.models.learned_transition import LearnedTransition
 
 Floats = NDArray[np.float64]
@@ -59,6 +62,31 @@ class LearnedModel(EnergyModel):
             covariance = by_x @ covariance @ _turned(by_x) + W @ (span * Q) @ _turned(W)
         W = np.linalg.cholesky(covariance / dt) / np.sqrt(self._density)
         return x, Jacobians(A, B, np.asarray(W))
+
+    def linearizer(self, dt: float, following: Floats, stages: Floats) -> Callable[..., None]:
+        """Return a function of (x, u) that writes f(x, u, 0) and [A B].
+
+        Newton steps of a stage start from the mode that the next stage had at the last call, for a
+        controller asks about its last plan, shifted by a step.
+        """
+        n, spans = len(self.state_names), self._spans(dt)
+        kept: list[Floats | None] = [None] * len(spans)
+
+        def write(x: Floats, u: Floats) -> None:
+            A, B = stages[..., :n], stages[..., n:]
+            for k, span in enumerate(spans):
+                if span == self.energy.dt:
+                    placed, guess = self.energy.at(x, u, span), kept[k]
+                    found = mode(placed, guess)
+                    kept[k] = np.concatenate([found.y[1:], found.y[-1:]])
+                    moved = laplace(placed, found)
+                    x, by_x, by_u = self._moved(placed, moved.delta), moved.A, moved.B
+                else:
+                    x, (by_x, by_u, _) = self.energy.model.linearize(x, u, span)
+                A[...], B[...] = (by_x @ A, by_x @ B + by_u) if k else (by_x, by_u)
+            following[...] = x
+
+        return write
 
     def _linearized(self, x: Floats, u: Floats, span: float) -> tuple[Floats, Jacobians]:
         if span == self.energy.dt:

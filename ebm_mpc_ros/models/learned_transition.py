@@ -148,9 +148,11 @@ class PlacedLearned(NamedTuple):
     def slope_and_curvature(self, y: Floats) -> tuple[Floats, Floats]:
         """Return ∂E/∂y (…, n) and ∂²E/∂y² (…, n, n)."""
         slope, curvature = self.network.slope_and_curvature(y)
-        trust, quadratic = self.trust[..., None], 1.0 + self.quadratic * self.trust[..., None]
+        trust = self.trust[..., None]
+        quadratic = 1.0 + self.quadratic * trust
         whole = trust[..., None] * curvature
-        whole += quadratic[..., None] * np.eye(y.shape[-1])
+        # A view of the diagonals.
+        whole.reshape(*trust.shape[:-1], -1)[..., :: y.shape[-1] + 1] += quadratic
         return trust * slope + quadratic * y, whole
 
     def cross(self, y: Floats) -> tuple[Floats, Floats]:
