@@ -232,15 +232,21 @@ def _lower(
 
 def _newton_step(slope: Floats, curvature: Floats) -> tuple[Floats, Flags | np.bool_]:
     """Return a step downhill (…, n), and where the curvature is positive."""
+    # Of many matrices a factor is sooner had than eigenvalues, and tells that none is too low.
+    if curvature.ndim > 2 and _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
+        return -_solved(curvature, slope[..., None])[..., 0], np.True_
+    eigenvalues, axes = np.linalg.eigh(curvature)
+    size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
+    step = _times(axes / -size[..., None, :], _times(_turned(axes), slope))
+    return step, np.asarray(eigenvalues[..., 0] > 0.0)
+
+
+def _factored(matrices: Floats) -> bool:
     try:
-        # Sooner than the eigenvalues it tells that none is below the least that counts.
-        np.linalg.cholesky(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1]))
+        np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError:
-        eigenvalues, axes = np.linalg.eigh(curvature)
-        size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
-        step = _times(axes / -size[..., None, :], _times(_turned(axes), slope))
-        return step, np.asarray(eigenvalues[..., 0] > 0.0)
-    return -_solved(curvature, slope[..., None])[..., 0], np.True_
+        return False
+    return True
 
 
 def _finite(slope: Floats, curvature: Floats, value: Floats) -> Flags:

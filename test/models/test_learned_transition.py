@@ -183,6 +183,30 @@ def test_a_single_state_is_that_of_the_batch():
         np.testing.assert_allclose(single, batch[3], atol=1e-10)
 
 
+@pytest.mark.parametrize("time", [DT, 2 * DT, 2.4 * DT])
+def test_what_a_controller_is_written_is_f_and_its_jacobians_tick_after_tick(time):
+    model = LearnedModel(learned())
+    x, u = points(model, (9,))
+    following, stages = np.zeros((9, 5)), np.zeros((9, 5, 7))
+    write = model.linearizer(time, following, stages)
+    for _ in range(4):
+        write(x, u)
+        expected, (A, B, _) = model.linearize(x, u, time)
+        np.testing.assert_allclose(following, expected, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(stages, np.concatenate([A, B], axis=-1), rtol=0, atol=1e-6)
+        x, u = np.roll(x, -1, axis=0) + 0.01, np.roll(u, -1, axis=0)
+
+
+def test_a_guess_counts_where_it_is_lower_and_the_mode_is_the_same():
+    energy = learned()
+    placed = energy.at(*points(energy.model), DT)
+    found = mode(placed)
+    for guess in (found.y, found.y + 0.1, np.full_like(found.y, 50.0)):
+        again = mode(placed, guess)
+        assert again.converged.all()
+        np.testing.assert_allclose(again.y, found.y, rtol=0, atol=1e-7)
+
+
 def test_noise_moves_the_state_by_W():
     model = LearnedModel(learned())
     x, u = points(model)
