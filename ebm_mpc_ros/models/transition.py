@@ -184,7 +184,10 @@ def mode(placed: PlacedTransition, guess: Floats | None = None) -> Mode:
                 break
             if found.any():
                 step[found] = 0.0
+            last = y
             y, value = _descended(placed, y, value, step)
+            if np.array_equal(y, last):
+                break  # where it stands it would try the same again
     eigenvalues, axes = np.linalg.eigh(curvature)
     size: Floats = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
     root = (axes / np.sqrt(size)[..., None, :]) @ _turned(axes)
