@@ -38,7 +38,7 @@ _LONGEST = 500
 _WEIGHTS = np.array([20.0, 20.0, 2.0, 0.5, 0.1])
 _DEVIATION = np.array([3e-3, 2e-3, 4e-3, 0.03, 0.06])
 _MOST_MS = {"message": 1.0, "tick": 5.0}
-_MOST_TIMES = {"message": 16.0, "tick": 25.0}
+_MOST_TIMES = {"message": 16.0, "tick": 30.0}
 
 
 def times(*, quick: bool) -> list[Figure]:

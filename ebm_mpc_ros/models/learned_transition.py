@@ -110,8 +110,11 @@ class LearnedTransition:
         following, jacobians = self.model.linearize(x, u, dt)
         nominal = Nominal(following, jacobians, jacobians.W * self._deviation)
         c = np.concatenate([x[..., list(self._places.condition)], u], axis=-1)
-        trust = self._support.trust(c)
-        return PlacedLearned(nominal, self._network.at(c), *trust, self._quadratic, self._places)
+        trust, slope = self._support.trust(c)
+        stiffness, network = 1.0 + self._quadratic * trust, self._network.at(c)
+        return PlacedLearned(
+            nominal, network, trust, slope, stiffness, self._quadratic, self._places
+        )
 
 
 class _Places(NamedTuple):
@@ -129,6 +132,7 @@ class PlacedLearned(NamedTuple):
         network: f(·, c).
         trust: α (…,).
         trust_slope: ∂α/∂c (…, C).
+        stiffness: Of the quadratic, 1 + (κ - 1) α (…,).
         quadratic: κ - 1.
         places: Of c and of the pose among the states.
     """
@@ -137,23 +141,24 @@ class PlacedLearned(NamedTuple):
     network: PlacedNetwork
     trust: Floats
     trust_slope: Floats
+    stiffness: Floats
     quadratic: float
     places: _Places
 
     def value(self, y: Floats) -> Floats:
         """Return E (…,)."""
-        square = 0.5 * (1.0 + self.quadratic * self.trust) * (y * y).sum(-1)
+        square = 0.5 * self.stiffness * (y * y).sum(-1)
         return np.asarray(square + self.trust * self.network.value(y))
 
     def slope_and_curvature(self, y: Floats) -> tuple[Floats, Floats]:
         """Return ∂E/∂y (…, n) and ∂²E/∂y² (…, n, n)."""
         slope, curvature = self.network.slope_and_curvature(y)
         trust = self.trust[..., None]
-        quadratic = 1.0 + self.quadratic * trust
+        stiffness = self.stiffness[..., None]
         whole = trust[..., None] * curvature
         # A view of the diagonals.
-        whole.reshape(*trust.shape[:-1], -1)[..., :: y.shape[-1] + 1] += quadratic
-        return trust * slope + quadratic * y, whole
+        whole.reshape(*trust.shape[:-1], -1)[..., :: y.shape[-1] + 1] += stiffness
+        return trust * slope + stiffness * y, whole
 
     def cross(self, y: Floats) -> tuple[Floats, Floats]:
         """Return ∂²E/∂y∂x (…, n, n) and ∂²E/∂y∂u (…, n, m) where ∂E/∂y = 0, with x' held.

@@ -173,9 +173,9 @@ def mode(placed: PlacedTransition, guess: Floats | None = None) -> Mode:
             y, value = _lower(placed, y, value, guess)
         for _ in range(_MOST_STEPS):
             slope, curvature = placed.slope_and_curvature(y)
-            usable = _finite(slope, curvature, value)
+            # A sum of numbers is one where each is. Of a slope that is none, no step leads down.
+            usable = np.isfinite(curvature.sum((-2, -1)) + value)
             if not usable.all():
-                slope = np.where(usable[..., None], slope, 0.0)
                 curvature = np.where(usable[..., None, None], curvature, np.eye(y.shape[-1]))
             step, convex = _newton_step(slope, curvature)
             flat = np.abs(slope).max(-1) <= _TOLERANCE
@@ -250,11 +250,6 @@ def _factored(matrices: Floats) -> bool:
     except np.linalg.LinAlgError:
         return False
     return True
-
-
-def _finite(slope: Floats, curvature: Floats, value: Floats) -> Flags:
-    # A sum of numbers is one where each is.
-    return np.asarray(np.isfinite(slope.sum(-1) + curvature.sum((-2, -1)) + value))
 
 
 def _descended(
