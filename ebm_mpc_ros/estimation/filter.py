@@ -286,10 +286,17 @@ class Filter:
         span = stamp - estimate.stamp
         if span <= 0:
             return estimate
-        steps = min(_MOST_STEPS, math.ceil(seconds(span) / _LONGEST_STEP))
-        for k in range(1, steps + 1):
-            estimate = self._step(estimate, stamp - span + span * k // steps)
+        for until in self._stops(estimate.stamp, stamp):
+            estimate = self._step(estimate, until)
         return estimate
+
+    def _stops(self, start: int, stamp: int) -> Sequence[int]:
+        """Return the stamps (ns) by which to predict: steps alike, or whole ones of the model's."""
+        span, step = stamp - start, self.settings.model.step
+        if step is not None and seconds(span) <= _MOST_STEPS * step:
+            return [*range(start + nanoseconds(step), stamp, nanoseconds(step)), stamp]
+        steps = min(_MOST_STEPS, math.ceil(seconds(span) / _LONGEST_STEP))
+        return [start + span * k // steps for k in range(1, steps + 1)]
 
     def _step(self, estimate: Estimate, stamp: int) -> Estimate:
         s, belief = self.settings, estimate.belief

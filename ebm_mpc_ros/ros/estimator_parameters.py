@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.estimation.sensors import STANDARD_GRAVITY
 from ebm_mpc_ros.models import CANONICAL_STATES
 from ebm_mpc_ros.ros.parameters import Parameter
-from ebm_mpc_ros.ros.robot_model import WHEELBASE
+from ebm_mpc_ros.ros.robot_model import CHECKPOINT, WHEELBASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,9 +55,12 @@ _GENERAL = (
         name="model",
         kind="str",
         default="rigid_body",
-        description="The robot's model: rigid_body, diff_drive, ackermann, omni or module:Class.",
+        description=(
+            "The robot's model: rigid_body, diff_drive, ackermann, omni, learned or module:Class."
+        ),
     ),
     WHEELBASE,
+    CHECKPOINT,
     Parameter(
         name="frequency",
         kind="float",
@@ -135,7 +138,10 @@ _NOISE = (
         kind="floats",
         default=_PROCESS_NOISE,
         lengths=(STATES, STATES**2),
-        description="Process noise per second, 15 x 15 or its diagonal; steering takes vyaw's.",
+        description=(
+            "Process noise per second, 15 x 15 or its diagonal; steering takes vyaw's. "
+            "With model learned it is the checkpoint's."
+        ),
         live=True,
     ),
     _bool(
