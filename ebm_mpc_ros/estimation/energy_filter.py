@@ -190,14 +190,14 @@ def update(
     particle can explain leaves the belief as it was.
     """
     k = len(measurement.rows)
-    wrong = problem(measurement)
-    if wrong:
-        unknown = Prediction(np.zeros(k), np.zeros((k, k)), math.inf)
-        return EnergyUpdate(particles, *unknown, Ended.REFUSED, wrong)
     if not k:
         return EnergyUpdate(
             particles, np.zeros(0), np.zeros((0, 0)), 0.0, Ended.FUSED, log_likelihood=0.0
         )
+    wrong = problem(measurement)
+    if wrong:
+        unknown = Prediction(np.zeros(k), np.zeros((k, k)), math.inf)
+        return EnergyUpdate(particles, *unknown, Ended.REFUSED, wrong)
     prediction = _prediction(settings, particles, measurement)
     if not prediction.nis < math.inf:  # a NaN compares as false
         return EnergyUpdate(particles, *prediction, Ended.REJECTED, "no finite NIS")
@@ -320,8 +320,9 @@ def _prediction(
     # Far off everything overflows: then there is no NIS.
     with np.errstate(all="ignore"):
         each, _ = innovations(settings.energy.model, particles.states, measurement)
-        innovation = weights @ each
-        apart = each - innovation
+        apart = each - each[0]  # first, so that far away they stay apart
+        shift = weights @ apart
+        innovation, apart = each[0] + shift, apart - shift
         S = (apart * weights[:, None]).T @ apart + measurement.covariance
         try:
             nu = np.linalg.solve(np.linalg.cholesky(S), innovation)

@@ -98,7 +98,9 @@ class Spread:
 
 def placed(energy: TransitionEnergy, x: Floats, u: Floats, dt: float) -> PlacedTransition:
     """Return an energy at states (K, state_size) and one input (m,)."""
-    return energy.at(x, np.broadcast_to(u, (len(x), len(u))), dt)
+    # What overflows is left out where particles are drawn.
+    with np.errstate(all="ignore"):
+        return energy.at(x, np.broadcast_to(u, (len(x), len(u))), dt)
 
 
 def gaussian(model: Model, particles: Particles) -> Belief:
