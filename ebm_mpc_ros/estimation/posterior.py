@@ -139,10 +139,21 @@ def _inverse_root(curvature: Floats) -> tuple[Floats, Floats]:
     except np.linalg.LinAlgError:
         positive = False
     if positive:
-        return turned(np.linalg.inv(M)), -np.log(pivots).sum(-1)
+        return turned(_inverted(M)), -np.log(pivots).sum(-1)
     eigenvalues, axes = np.linalg.eigh(curvature)
     size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
     return axes / np.sqrt(size)[:, None, :], -0.5 * np.log(size).sum(-1)
+
+
+def _inverted(M: Floats) -> Floats:
+    """Return inverses of lower triangles (K, n, n), row by row: faster than one by one."""
+    inverse = np.zeros_like(M)
+    for i in range(M.shape[-1]):
+        inverse[:, i, i] = 1.0
+        if i:
+            inverse[:, i, :i] = -(M[:, i, None, :i] @ inverse[:, :i, :i])[:, 0]
+        inverse[:, i] /= M[:, i, i, None]
+    return inverse
 
 
 def times(matrix: Floats, vector: Floats) -> Floats:
