@@ -133,7 +133,7 @@ def _inverse_root(curvature: Floats) -> tuple[Floats, Floats]:
     Where a curvature is not well positive, eigenvalues count by magnitude, 0.01 at least.
     """
     try:
-        M = np.linalg.cholesky(curvature)
+        M: Floats = np.asarray(np.linalg.cholesky(curvature), dtype=np.float64)
         pivots = np.diagonal(M, axis1=-2, axis2=-1)
         positive = bool((pivots * pivots >= _LEAST_CURVATURE).all())
     except np.linalg.LinAlgError:

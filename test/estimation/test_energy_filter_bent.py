@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from two_beacons import DT, PROCESS_NOISE, TURN, Ranging, drive, prior
 
 from ebm_mpc_ros.estimation import ekf
 from ebm_mpc_ros.estimation.ekf import Belief, Measurement
@@ -14,10 +15,7 @@ from ebm_mpc_ros.estimation.energy_filter import (
 )
 from ebm_mpc_ros.estimation.particles import gaussian
 from ebm_mpc_ros.models import Jacobians, Model
-from ebm_mpc_ros.models.diff_drive import DiffDrive
 from ebm_mpc_ros.models.transition import GaussianTransition, Nominal
-
-DT = 0.1
 
 
 class Bent(Model):
@@ -73,10 +71,10 @@ class PlacedSteep:
         raise NotImplementedError
 
 
-def exact(energy, prior, z, variance):
+def exact(energy, begun, z, variance):
     """Return the posterior's points and weights after one step, by quadrature on a grid."""
     x0 = np.linspace(-4.0, 6.0, 801)
-    mean, spread = prior.state[0], prior.covariance[0, 0]
+    mean, spread = begun.state[0], begun.covariance[0, 0]
     before = np.exp(-0.5 * (x0 - mean) ** 2 / spread)
     placed = energy.at(x0[:, None], np.zeros((801, 1)), DT)
     x1 = np.linspace(-6.0, 6.0, 1201)
@@ -93,13 +91,13 @@ def exact(energy, prior, z, variance):
 def test_a_lopsided_step_and_a_bent_measurement_are_those_of_quadrature(variance, resample_below):
     energy = Steep(Bent(), 0.8)
     one = EnergyFilterSettings(energy=energy, particles=20_000, resample_below=resample_below)
-    prior, z = Belief(np.array([1.0]), np.array([[0.25]])), 2.5
+    begun, z = Belief(np.array([1.0]), np.array([[0.25]])), 2.5
     rng = np.random.default_rng(0)
-    before = predict(one, start(one, prior, rng), np.zeros(1), DT, rng)
+    before = predict(one, start(one, begun, rng), np.zeros(1), DT, rng)
     measured = Measurement(0, "odom0", (0,), np.array([z]), np.array([[variance]]))
     result = update(one, before, measured, rng)
     assert result.ended is Ended.FUSED
-    points, density = exact(energy, prior, z, variance)
+    points, density = exact(energy, begun, z, variance)
     x, w = result.particles.states[:, 0], result.particles.weights
     worth = min(result.ancestors, result.draws)
     mean = density @ points
@@ -111,47 +109,6 @@ def test_a_lopsided_step_and_a_bent_measurement_are_those_of_quadrature(variance
         assert abs(found - wanted) < 4.0 * error
 
 
-BEACONS = np.array([[0.0, 0.0], [8.0, 0.0]])
-
-
-class Ranging(DiffDrive):
-    """A robot that measures its distances to two beacons and its speeds."""
-
-    output_names = ("range0", "range1", "vx", "vyaw")
-
-    def h(self, x, v=None):
-        ranges = np.linalg.norm(x[..., None, :2] - BEACONS, axis=-1)
-        return np.concatenate([ranges, x[..., 3:5]], axis=-1)
-
-    def H(self, x):
-        apart = x[..., None, :2] - BEACONS
-        H = np.zeros((*x.shape[:-1], 4, 5))
-        H[..., :2, :2] = apart / np.linalg.norm(apart, axis=-1)[..., None]
-        H[..., 2, 3] = H[..., 3, 4] = 1.0
-        return H
-
-    def innovation(self, z, x):
-        return z - self.h(x)
-
-
-TURN, STEPS = 30, 45
-NOISE = np.diag([1e-3, 1e-3, 2e-3, 0.01, 0.01])
-RANGING = np.diag([0.05, 0.05, 0.02, 0.02]) ** 2
-SPREAD = np.diag([0.25, 4.0, 0.01, 0.01, 0.01])
-
-
-def drive(seed):
-    """Yield step, input, truth and measurement: along the beacons' line, then off to the left."""
-    model, rng = Ranging(), np.random.default_rng(seed)
-    truth = np.array([1.0, 2.0, 0.0, 1.0, 0.0])
-    for k in range(STEPS):
-        u = np.array([0.0, 1.0 if TURN <= k < TURN + 10 else 0.0])
-        if k:
-            truth = model.f(truth, u, DT)
-        z = model.h(truth) + np.sqrt(RANGING.diagonal()) * rng.standard_normal(4)
-        yield k, u, truth, Measurement(0, "ranges", (0, 1, 2, 3), z, RANGING)
-
-
 def chi_squared(model, belief, truth):
     error = model.minus(belief.state, truth)
     return error @ np.linalg.solve(belief.covariance, error)
@@ -160,8 +117,8 @@ def chi_squared(model, belief, truth):
 @pytest.mark.parametrize("seed", range(3))
 def test_both_sides_of_two_beacons_are_kept_until_a_turn_decides(seed):
     model, rng = Ranging(), np.random.default_rng(seed)
-    one = EnergyFilterSettings(energy=GaussianTransition(model, NOISE), particles=1000)
-    particles = start(one, Belief(np.array([1.0, 0.0, 0.0, 1.0, 0.0]), SPREAD), rng)
+    one = EnergyFilterSettings(energy=GaussianTransition(model, PROCESS_NOISE), particles=1000)
+    particles = start(one, prior(0.0), rng)
     left = []
     for k, u, truth, z in drive(seed):
         if k:
@@ -184,11 +141,11 @@ def test_both_sides_of_two_beacons_are_kept_until_a_turn_decides(seed):
 
 def test_an_ekf_from_the_wrong_side_never_comes_back():
     model = Ranging()
-    belief = Belief(np.array([1.0, -2.0, 0.0, 1.0, 0.0]), SPREAD)
+    belief = prior(-2.0)
     for k, u, place, z in drive(0):
         truth = place
         if k:
-            belief = ekf.predict(model, belief, u, DT, NOISE)
+            belief = ekf.predict(model, belief, u, DT, PROCESS_NOISE)
         belief = ekf.update(model, belief, z).belief
     assert np.linalg.norm((belief.state - truth)[:2]) > 4.0
     assert chi_squared(model, belief, truth) > 1e4
