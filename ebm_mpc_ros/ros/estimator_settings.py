@@ -13,6 +13,7 @@ from ebm_mpc_ros.estimation.filter import FilterSettings
 from ebm_mpc_ros.estimation.frames import StaticTransforms, bare, parse_transform
 from ebm_mpc_ros.estimation.geodesy import Datum
 from ebm_mpc_ros.estimation.motion import bias_names
+from ebm_mpc_ros.estimation.recursion import Extended, Sampling
 from ebm_mpc_ros.estimation.sensors import PLANAR_ZEROS, SensorSettings
 from ebm_mpc_ros.estimation.velocity_control import VelocityControl
 from ebm_mpc_ros.models import CANONICAL_STATES, Model
@@ -23,11 +24,14 @@ from ebm_mpc_ros.ros.robot_model import LEARNED, robot_model
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ebm_mpc_ros.estimation.recursion import Recursion
+
 Vector = NDArray[np.float64]
 
 _FIELDS = {
     "process_noise": "process_noise_covariance",
     "initial_covariance": "initial_estimate_covariance",
+    "noise_density": "process_noise_covariance",
 }
 # States that robot_localization has not take the numbers of those they stand for.
 _STANDS_FOR = {"steering": "vyaw"}
@@ -125,10 +129,29 @@ def filter_settings(values: Mapping[str, Any], model: Model) -> FilterSettings:
             history=abs(values["history_length"]) if values["smooth_lagged_data"] else 0.0,
             future_limit=values["future_limit"],
             past_limit=values["past_limit"],
+            recursion=_recursion(values, model),
         )
     except ValueError as error:
         field, _, problem = str(error).partition(" ")
         raise ParameterError(f"parameter {_FIELDS.get(field, field)} {problem}") from error
+
+
+def _recursion(values: Mapping[str, Any], model: Model) -> Recursion:
+    """Return what `estimator` names.
+
+    Raises:
+        ParameterError: It can't do what other parameters ask for.
+    """
+    if values["estimator"] == "ekf":
+        return Extended()
+    for unsuited, what in (
+        (values["dynamic_process_noise_covariance"], "dynamic_process_noise_covariance"),
+        (isinstance(model, WithBiases), "biases as states"),
+        (values["use_control"] and not model.input_names, "use_control without a model's inputs"),
+    ):
+        if unsuited:
+            raise ParameterError(f"parameter estimator is energy: must be ekf with {what}")
+    return Sampling(particles=values["particles"])
 
 
 def sensor_settings(values: Mapping[str, Any], name: str, model: Model) -> SensorSettings:
