@@ -12,6 +12,7 @@ from ebm_mpc_ros.estimation.ekf import Belief, Measurement, predict, update
 from ebm_mpc_ros.learning.architecture import build
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load, save
 from ebm_mpc_ros.learning.learned_model import learned_model
+from ebm_mpc_ros.learning.normaliser import Scaling
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,8 @@ def test_what_is_no_transition_of_this_robot_is_refused(path, tmp_path):
         assert "\n" not in str(caught.value)
 
     details = found.contract.details
-    refused("trained for kind policy, but kind is transition here", kind="policy")
+    two = Scaling.identity(2)
+    refused("for kind policy, but kind is transition here", kind="policy", variable_scaling=two)
     refused("model 'tank' is none of", model="tank")
     refused("state_names", model="omni")
     refused("options|wheelbase|state_names", model="ackermann")
