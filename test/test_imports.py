@@ -40,6 +40,7 @@ WITHOUT_ROS = [
         "ros.parameters",
         "ros.timing",
         "learning.bags",
+        "learning.learned_model",
         "tools.replay",
         "__main__",
     )

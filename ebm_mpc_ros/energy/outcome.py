@@ -95,11 +95,11 @@ def made(
     usable = math.isfinite(value)
     reason = "" if complete else f"the time limit of {time_limit} s has passed"
     return Plan(
-        inputs=_floats(plan.view(energy.horizon, -1)),
-        states=_floats(states[0]),
+        inputs=floats(plan.view(energy.horizon, -1)),
+        states=floats(states[0]),
         energy=value,
-        sample_states=_floats(states[1:]),
-        sample_energies=_floats(sample_energies[chosen]),
+        sample_states=floats(states[1:]),
+        sample_energies=floats(sample_energies[chosen]),
         acceptance=chains.acceptance,
         step_size=chains.step_size,
         clearance=float(energy.clearance(states[0])),
@@ -167,5 +167,6 @@ def refusal(state: Floats, reference: Floats, obstacles: Floats, elapsed_s: floa
     return ""
 
 
-def _floats(tensor: Tensor) -> Floats:
+def floats(tensor: Tensor) -> Floats:
+    """Return a tensor's values in NumPy's double precision."""
     return tensor.cpu().numpy().astype(np.float64)

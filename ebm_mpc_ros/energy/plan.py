@@ -247,9 +247,10 @@ class PlanEnergy:
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return a function of the model, on the CPU evaluated by NumPy."""
         result = function(*(self._native(a) if isinstance(a, Tensor) else a for a in arguments))
+        kind = self._x0.dtype  # a learned model computes in double precision
         if isinstance(result, tuple):
-            return tuple(torch.as_tensor(part) for part in result)
-        return torch.as_tensor(result)
+            return tuple(torch.as_tensor(part, dtype=kind) for part in result)
+        return torch.as_tensor(result, dtype=kind)
 
     def _constant(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, dtype=self._x0.dtype, device=self._x0.device)

@@ -17,6 +17,7 @@ from ebm_mpc_ros.energy.checks import (
     check_positive,
     check_share,
 )
+from ebm_mpc_ros.energy.controlled import Controlled
 from ebm_mpc_ros.energy.descent import Descent, descend
 from ebm_mpc_ros.energy.langevin import mala
 from ebm_mpc_ros.energy.outcome import Floats, Plan, check_shapes, made, refusal, refused
@@ -62,7 +63,7 @@ class PlannerSettings:
     temperature: float = 0.1
     fresh_temperature: float = 20.0
     fresh_share: float = 0.1
-    fresh_steps: int = 4
+    fresh_steps: int = 3
     descent_candidates: int = 4
     descent_steps: int = 6
     switch_margin: float = 0.5
@@ -89,10 +90,10 @@ class Planner:
     The chains run in whitened coordinates y, U = U_last + √T y L⁻¹ (rows), with L Lᵀ the
     Gauss-Newton Hessian of the tracking cost about the last plan: constant over a call, so exact.
     They persist over calls, shifted by the time elapsed; a share is replaced each time by fresh
-    draws from the Gaussian of the tracking cost alone at a high temperature, which lie on all
-    sides of an obstacle. The last plan and the lowest chains then descend within the bounds of the
-    inputs, and another replaces the last only where it is lower by a margin. Never a mean of
-    chains: between two sides lies the obstacle.
+    draws from the Gaussian of the tracking cost alone at a high temperature about the MPC's
+    solution, which lie on all sides of an obstacle, and by that solution itself. The last plan and
+    the lowest chains then descend within the bounds of the inputs, and another replaces the last
+    only where it is lower by a margin. Never a mean of chains: between two sides lies the obstacle.
     """
 
     def __init__(
@@ -114,6 +115,8 @@ class Planner:
     def use(self, cost: PlanCost) -> None:
         """Take other costs; the last plan and the chains go on."""
         self._cost = cost
+        settings = self._settings
+        self._controller = Controlled(self._model, cost, settings.dt, settings.horizon)
         self._bounds = (
             self._tensor(cost.input_lower).repeat(self._settings.horizon),
             self._tensor(cost.input_upper).repeat(self._settings.horizon),
@@ -122,6 +125,7 @@ class Planner:
     def reset(self) -> None:
         """Forget the last plan and all chains; start the noise over."""
         self._generator.manual_seed(self._settings.seed)
+        self._controller.reset()
         self._last: Tensor | None = None
         self._chains = self._bounds[0].new_zeros(self._settings.chains, len(self._bounds[0]))
         self._oldest = 0
@@ -167,7 +171,8 @@ class Planner:
             obstacles=self._tensor(obstacles),
         )
         begins = self._last is None or elapsed_s >= settings.horizon * settings.dt
-        last = self._first(energy) if begins else self._shift(elapsed_s)
+        found = self._controlled(state, reference)
+        last = self._first(energy, found) if begins else self._shift(elapsed_s)
         expansion = energy.expand(last)
         factor, failed = torch.linalg.cholesky_ex(expansion.hessian)
         if int(failed):
@@ -181,7 +186,10 @@ class Planner:
             )
 
         change = LinearChange(energy, last, factor / math.sqrt(T), T)
-        index, fresh = self._draw(change, last - metric @ expansion.gradient, begins)
+        center = last - metric @ expansion.gradient if found is None else found
+        index, fresh = self._draw(change, center, begins)
+        if found is not None and not begins and len(fresh):
+            fresh[0] = found
         # Where an obstacle is steep, the settled chains' step size would pin a fresh one down.
         if len(fresh):
             self._chains[index] = settle(fresh, settings.fresh_steps).x
@@ -216,13 +224,18 @@ class Planner:
             time_limit=settings.time_limit,
         )
 
-    def _first(self, energy: PlanEnergy) -> Tensor:
-        """Return the plan to begin with: no input, or the optimum of the tracking cost."""
+    def _controlled(self, state: Floats, reference: Floats) -> Tensor | None:
+        inputs = self._controller.inputs(state, reference)
+        return None if inputs is None else self._tensor(inputs).view(-1)
+
+    def _first(self, energy: PlanEnergy, found: Tensor | None) -> Tensor:
+        """Return the best plan to begin with: no input, a Newton step from it, or the MPC's."""
         still = torch.zeros_like(self._bounds[0])
         expansion = energy.expand(still)
         optimum = -torch.linalg.solve(expansion.hessian, expansion.gradient)
-        pair = torch.stack([still, optimum.clamp(*self._bounds)])
-        return pair[energy.energy_and_score(pair)[0].argmin()]
+        plans = [still, optimum.clamp(*self._bounds), *([] if found is None else [found])]
+        stacked = torch.stack(plans)
+        return stacked[energy.energy_and_score(stacked)[0].argmin()]
 
     def _shift(self, elapsed_s: float) -> Tensor:
         """Shift the chains and return the last plan shifted, the last input held."""

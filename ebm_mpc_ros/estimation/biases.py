@@ -31,6 +31,7 @@ class WithBiases(Model):
         self.noise_names = (*base.noise_names, *self.names)
         self.state_size = base.state_size + len(self.names)
         self.additive_noise = base.additive_noise
+        self.step = base.step
         self._n = len(base.state_names)
         self._p = len(base.output_names)
 

@@ -19,10 +19,9 @@ from ebm_mpc_ros.estimation.ekf import (
     Measurement,
     Update,
     Vector,
-    predict,
-    update,
 )
 from ebm_mpc_ros.estimation.history import Entry, Estimate, History
+from ebm_mpc_ros.estimation.recursion import Extended, Recursion
 from ebm_mpc_ros.estimation.time import nanoseconds, seconds
 from ebm_mpc_ros.models.inputs import RATES
 
@@ -47,6 +46,8 @@ _TWIST = ("vx", "vy", "vz", "vroll", "vpitch", "vyaw")
 # Which component of a velocity command each input is the rate of change of.
 _COMMANDED = {name: _TWIST.index(state) for name, state in RATES.items() if state in _TWIST}
 
+_EKF = Extended()
+
 Observer = Callable[[Measurement, Update], None]
 
 
@@ -67,6 +68,7 @@ class FilterSettings:
         history: Measurements up to this late are put in their place, s; 0 for none.
         future_limit: A stamp further ahead of the clock is refused, s.
         past_limit: A stamp further behind the clock is refused, s.
+        recursion: How a belief is predicted and updated.
     """
 
     model: Model
@@ -81,6 +83,7 @@ class FilterSettings:
     history: float = 0.0
     future_limit: float = 0.5
     past_limit: float = 2.0
+    recursion: Recursion = _EKF
 
     def __post_init__(self) -> None:
         """Check shapes and ranges.
@@ -99,6 +102,7 @@ class FilterSettings:
             problem = covariance_problem(matrix, size)
             if problem:
                 raise ValueError(f"{name} {problem}")
+        self.recursion.check(self.model, self.process_noise)
         if self.initial_state.shape != (p,) or not np.isfinite(self.initial_state).all():
             raise ValueError(f"initial_state must be {p} finite numbers")
         for name in ("sensor_timeout", "future_limit", "past_limit"):
@@ -109,7 +113,7 @@ class FilterSettings:
 
 
 class Filter:
-    """An EKF fed by stamped measurements and read at ticks.
+    """A recursion, the EKF's by default, fed by stamped measurements and read at ticks.
 
     `put` queues measurements, `command` notes what the robot was told, `advance` fuses what has
     become due, in the order of stamps. The first measurement starts the filter. With a history a
@@ -248,8 +252,9 @@ class Filter:
             belief = start(s.model, s.initial_state, s.initial_covariance, measurement)
             entry.counted = True
             return Estimate(measurement.stamp, saturated(belief))
+        s = self.settings
         stamp, belief = self._to(max(last.stamp, measurement.stamp))
-        result = update(self.settings.model, belief, measurement)
+        result = s.recursion.update(s.model, belief, measurement, stamp)
         if not entry.counted:
             entry.counted = True
             self._count(measurement, result)
@@ -286,10 +291,17 @@ class Filter:
         span = stamp - estimate.stamp
         if span <= 0:
             return estimate
-        steps = min(_MOST_STEPS, math.ceil(seconds(span) / _LONGEST_STEP))
-        for k in range(1, steps + 1):
-            estimate = self._step(estimate, stamp - span + span * k // steps)
+        for until in self._stops(estimate.stamp, stamp):
+            estimate = self._step(estimate, until)
         return estimate
+
+    def _stops(self, start: int, stamp: int) -> Sequence[int]:
+        """Return the stamps (ns) by which to predict: steps alike, or whole ones of the model's."""
+        span, step = stamp - start, self.settings.model.step
+        if step is not None and seconds(span) <= _MOST_STEPS * step:
+            return [*range(start + nanoseconds(step), stamp, nanoseconds(step)), stamp]
+        steps = min(_MOST_STEPS, math.ceil(seconds(span) / _LONGEST_STEP))
+        return [start + span * k // steps for k in range(1, steps + 1)]
 
     def _step(self, estimate: Estimate, stamp: int) -> Estimate:
         s, belief = self.settings, estimate.belief
@@ -303,7 +315,8 @@ class Filter:
                 if name in _COMMANDED:
                     u[i] = change[_COMMANDED[name]]
         noise = self._scaled_noise(belief) if s.dynamic_process_noise else s.process_noise
-        return Estimate(stamp, predict(s.model, belief, u, dt, noise))
+        after = s.recursion.predict(s.model, belief, u, dt, noise, stamp)
+        return Estimate(stamp, after)
 
     def _controlled(
         self, control: VelocityControl, belief: Belief, stamp: int, dt: float

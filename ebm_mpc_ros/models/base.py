@@ -70,6 +70,10 @@ class Model(ABC):
     """Length of a state array."""
     additive_noise: bool = False
     """Whether W is the identity."""
+    step: float | None = None
+    """Step in s that others are made of; None where they all are alike."""
+    noise_density: Array | None = None
+    """Its Q_w per second (q, q); None where that is its user's to say."""
     option_names: ClassVar[tuple[str, ...]] = ()
     """Names of the numbers that the constructor takes by keyword."""
 

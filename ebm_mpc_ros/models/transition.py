@@ -155,31 +155,41 @@ class Laplace(NamedTuple):
     converged: Flags
 
 
-def mode(placed: PlacedTransition) -> Mode:
-    """Return the mode by Newton steps from the nominal prediction, y = 0.
+def mode(placed: PlacedTransition, guess: Floats | None = None) -> Mode:
+    """Return the mode by Newton steps from the nominal prediction, y = 0, or a lower guess.
 
     A step takes the curvature's eigenvalues by their magnitude, 0.01 at least, so that it descends,
     and is halved until E does not rise. Found is a point of no slope and positive curvature.
+
+    Args:
+        placed: The energy.
+        guess: Where the mode may be (…, n).
     """
     y: Floats = np.zeros(placed.nominal.factor.shape[:-1])
     # A trial may lie where E overflows: it is taken back.
     with np.errstate(all="ignore"):
         value = placed.value(y)
+        if guess is not None:
+            y, value = _lower(placed, y, value, guess)
         for _ in range(_MOST_STEPS):
             slope, curvature = placed.slope_and_curvature(y)
-            usable = _finite(slope, curvature, value)
+            # A sum of numbers is one where each is. Of a slope that is none, no step leads down.
+            usable = np.isfinite(curvature.sum((-2, -1)) + value)
             if not usable.all():
-                slope = np.where(usable[..., None], slope, 0.0)
                 curvature = np.where(usable[..., None, None], curvature, np.eye(y.shape[-1]))
-            eigenvalues, axes = np.linalg.eigh(curvature)
+            step, convex = _newton_step(slope, curvature)
             flat = np.abs(slope).max(-1) <= _TOLERANCE
-            found = np.asarray(usable & flat & (eigenvalues[..., 0] > 0.0))
-            size: Floats = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
+            found = np.asarray(usable & flat & convex)
             if found.all():
                 break
-            step = -_times(axes, _times(_turned(axes), slope) / size)
-            step[found] = 0.0
+            if found.any():
+                step[found] = 0.0
+            last = y
             y, value = _descended(placed, y, value, step)
+            if np.array_equal(y, last):
+                break  # where it stands it would try the same again
+    eigenvalues, axes = np.linalg.eigh(curvature)
+    size: Floats = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
     root = (axes / np.sqrt(size)[..., None, :]) @ _turned(axes)
     if not found.all():
         y = np.where(found[..., None], y, 0.0)
@@ -188,13 +198,17 @@ def mode(placed: PlacedTransition) -> Mode:
     return Mode(y, curvature, root, found)
 
 
-def laplace(placed: PlacedTransition) -> Laplace:
+def laplace(placed: PlacedTransition, found: Mode | None = None) -> Laplace:
     """Return the mode, its derivatives by the implicit function theorem, and the covariance.
 
     With S the mode's root, C = E_yy⁻¹ = S²:  ∂x'/∂x = -L C E_yx, here as A - L C (E_yx + E_yy L⁻¹A)
     so that a clipped C leads to the nominal A and not to 0; covariance L C Lᵀ, W = L S L⁻¹ W.
+
+    Args:
+        placed: The energy.
+        found: Its mode, where that is known.
     """
-    y, curvature, S, converged = mode(placed)
+    y, curvature, S, converged = mode(placed) if found is None else found
     (A, B, W), L = placed.nominal.jacobians, placed.nominal.factor
     n, nm = A.shape[-1], A.shape[-1] + B.shape[-1]
     motion, LS = np.concatenate([A, B], axis=-1), L @ S
@@ -208,9 +222,34 @@ def laplace(placed: PlacedTransition) -> Laplace:
     return Laplace(_times(L, y), A, B, W, LS @ _turned(LS), converged)
 
 
-def _finite(slope: Floats, curvature: Floats, value: Floats) -> Flags:
-    finite = np.isfinite(slope).all(-1) & np.isfinite(curvature).all((-2, -1))
-    return np.asarray(finite & np.isfinite(value))
+def _lower(
+    placed: PlacedTransition, y: Floats, value: Floats, other: Floats
+) -> tuple[Floats, Floats]:
+    """Return the lower of two points, and its E."""
+    theirs = placed.value(other)
+    better = theirs < value
+    if better.all():
+        return other, theirs
+    return np.where(better[..., None], other, y), np.where(better, theirs, value)
+
+
+def _newton_step(slope: Floats, curvature: Floats) -> tuple[Floats, Flags | np.bool_]:
+    """Return a step downhill (…, n), and where the curvature is positive."""
+    # Of many matrices a factor is sooner had than eigenvalues, and tells that none is too low.
+    if curvature.ndim > 2 and _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
+        return -_solved(curvature, slope[..., None])[..., 0], np.True_
+    eigenvalues, axes = np.linalg.eigh(curvature)
+    size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
+    step = _times(axes / -size[..., None, :], _times(_turned(axes), slope))
+    return step, np.asarray(eigenvalues[..., 0] > 0.0)
+
+
+def _factored(matrices: Floats) -> bool:
+    try:
+        np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _descended(
@@ -219,13 +258,13 @@ def _descended(
     """Return y + step and its E, each step halved until E does not rise, else left out."""
     most = value + _ROUNDING * (1.0 + np.abs(value))
     for _ in range(_MOST_HALVINGS):
-        moved = placed.value(y + step)
+        trial = y + step
+        moved = placed.value(trial)
         raised = ~(moved <= most)  # so is what is not a number
         if not raised.any():
-            break
+            return trial, moved
         step = np.where(raised[..., None], 0.5 * step, step)
-    kept = raised[..., None]
-    return np.where(kept, y, y + step), np.where(raised, value, moved)
+    return np.where(raised[..., None], y, trial), np.where(raised, value, moved)
 
 
 def _solved(matrix: Floats, right: Floats) -> Floats:

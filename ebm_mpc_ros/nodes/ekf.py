@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import (
     AccelWithCovarianceStamped,
+    PoseArray,
     PoseWithCovarianceStamped,
     Twist,
     TwistStamped,
@@ -26,7 +27,7 @@ from ebm_mpc_ros.ros.estimator import Estimator
 from ebm_mpc_ros.ros.estimator_health import EstimatorHealth
 from ebm_mpc_ros.ros.estimator_parameters import estimator_parameters, input_kind
 from ebm_mpc_ros.ros.event_log import LoggedEstimator
-from ebm_mpc_ros.ros.messages import to_acceleration, to_odometry, to_transform
+from ebm_mpc_ros.ros.messages import to_acceleration, to_odometry, to_poses, to_transform
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.transforms import Transforms
 
@@ -81,6 +82,9 @@ class EkfNode(ManagedNode):
             self._accelerations = self.advertise(
                 AccelWithCovarianceStamped, "accel/filtered", qos.OUTPUT
             )
+        self._samples = None
+        if values["estimator"] == "energy" and values["samples_shown"]:
+            self._samples = self.advertise(PoseArray, "odometry/samples", qos.OUTPUT)
         self.every(1.0 / values["frequency"], self._tick)
 
     def change(self, values: dict[str, Any]) -> Callable[[], None]:
@@ -176,6 +180,10 @@ class EkfNode(ManagedNode):
         if self._accelerations is not None and estimator.published is not None:
             acceleration = estimator.acceleration(estimator.published)
             self._accelerations.publish(to_acceleration(acceleration, estimator.child_frame))
+        if self._samples is not None and estimator.published is not None:
+            samples = estimator.samples(estimator.published)
+            if samples is not None:
+                self._samples.publish(to_poses(samples, estimator.world_frame))
         if self._transforms.broadcasts:
             self._broadcast(odometry)
 

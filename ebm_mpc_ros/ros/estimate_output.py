@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf
 
 from ebm_mpc_ros.estimation.frames import Transform, bare
+from ebm_mpc_ros.estimation.recursion import Sampled
 from ebm_mpc_ros.estimation.time import nanoseconds, seconds
 from ebm_mpc_ros.models import CANONICAL_STATES, Model, rotation
 
@@ -56,6 +57,14 @@ class Broadcast(NamedTuple):
     stamp: int
 
 
+class Samples(NamedTuple):
+    """Some of an estimate's particles: stamp (ns), positions (S, 3), quaternions (S, 4)."""
+
+    stamp: int
+    positions: Matrix
+    quaternions: Matrix
+
+
 class EstimateOutput:
     """From beliefs of a model to messages' numbers."""
 
@@ -99,6 +108,21 @@ class EstimateOutput:
             covariance[3:, 3:] = 2.0 * P[9:12, 9:12] / dt**2
         self._last_rates = estimate.stamp, rates
         return Acceleration(estimate.stamp, values[12:15], angular, covariance)
+
+    def samples(self, estimate: Estimate, most: int) -> Samples | None:
+        """Return poses of at most so many particles, as often as they weigh; None of a Gaussian."""
+        belief = estimate.belief
+        if not isinstance(belief, Sampled):
+            return None
+        states, weights, _ = belief.particles
+        size = min(most, len(states))
+        upper = np.cumsum(weights)
+        places = (np.arange(size) + 0.5) / size * upper[-1]
+        outputs = self._model.h(states[np.searchsorted(upper, places)])
+        values = np.zeros((size, _STATES))
+        values[:, self._index] = outputs[:, : len(self._index)]
+        attitudes = np.asarray(rotation.from_rpy(*values[:, 3:6].T))
+        return Samples(estimate.stamp, values[:, :3], attitudes)
 
     def _canonical(self, estimate: Estimate) -> tuple[Vector, Matrix]:
         """Return the fifteen values and their covariance; what the model lacks is 0."""

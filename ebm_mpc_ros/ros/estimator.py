@@ -12,7 +12,7 @@ from ebm_mpc_ros.estimation.filter import Filter, Observer
 from ebm_mpc_ros.estimation.frames import UnknownFrameError, bare
 from ebm_mpc_ros.estimation.time import nanoseconds, seconds
 from ebm_mpc_ros.ros.conversion import stamp_of
-from ebm_mpc_ros.ros.estimate_output import Acceleration, EstimateOutput, Odometry
+from ebm_mpc_ros.ros.estimate_output import Acceleration, EstimateOutput, Odometry, Samples
 from ebm_mpc_ros.ros.estimator_parameters import estimator_parameters
 from ebm_mpc_ros.ros.estimator_settings import (
     estimated_model,
@@ -242,6 +242,11 @@ class Estimator:
     def acceleration(self, estimate: Estimate) -> Acceleration:
         """Return the estimate's acceleration, the angular one since the last time it was asked."""
         return self._output.acceleration(estimate)
+
+    def samples(self, estimate: Estimate) -> Samples | None:
+        """Return the particles that are to be shown, if the estimate is made of any."""
+        most = self.values["samples_shown"]
+        return self._output.samples(estimate, most) if most else None
 
     def _pass_time(self, now: int) -> None:
         """Start over where the clock has jumped back."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.estimation.sensors import STANDARD_GRAVITY
 from ebm_mpc_ros.models import CANONICAL_STATES
 from ebm_mpc_ros.ros.parameters import Parameter
-from ebm_mpc_ros.ros.robot_model import WHEELBASE
+from ebm_mpc_ros.ros.robot_model import CHECKPOINT, WHEELBASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,9 +55,35 @@ _GENERAL = (
         name="model",
         kind="str",
         default="rigid_body",
-        description="The robot's model: rigid_body, diff_drive, ackermann, omni or module:Class.",
+        description=(
+            "The robot's model: rigid_body, diff_drive, ackermann, omni, learned or module:Class."
+        ),
     ),
     WHEELBASE,
+    CHECKPOINT,
+    Parameter(
+        name="estimator",
+        kind="str",
+        default="ekf",
+        choices=("ekf", "energy"),
+        description="ekf, or energy: particles, for an estimate that may have several modes.",
+    ),
+    Parameter(
+        name="particles",
+        kind="int",
+        default=500,
+        minimum=2,
+        maximum=100_000,
+        description="Particles of estimator: energy.",
+    ),
+    Parameter(
+        name="samples_shown",
+        kind="int",
+        default=100,
+        minimum=0,
+        maximum=1000,
+        description="Particles in odometry/samples, where estimator is energy; 0 for none.",
+    ),
     Parameter(
         name="frequency",
         kind="float",
@@ -135,7 +161,10 @@ _NOISE = (
         kind="floats",
         default=_PROCESS_NOISE,
         lengths=(STATES, STATES**2),
-        description="Process noise per second, 15 x 15 or its diagonal; steering takes vyaw's.",
+        description=(
+            "Process noise per second, 15 x 15 or its diagonal; steering takes vyaw's. "
+            "With model learned it is the checkpoint's."
+        ),
         live=True,
     ),
     _bool(

@@ -13,21 +13,25 @@ from ebm_mpc_ros.estimation.filter import FilterSettings
 from ebm_mpc_ros.estimation.frames import StaticTransforms, bare, parse_transform
 from ebm_mpc_ros.estimation.geodesy import Datum
 from ebm_mpc_ros.estimation.motion import bias_names
+from ebm_mpc_ros.estimation.recursion import Extended, Sampling
 from ebm_mpc_ros.estimation.sensors import PLANAR_ZEROS, SensorSettings
 from ebm_mpc_ros.estimation.velocity_control import VelocityControl
 from ebm_mpc_ros.models import CANONICAL_STATES, Model
 from ebm_mpc_ros.ros.estimator_parameters import INPUT, STATES, input_kind
 from ebm_mpc_ros.ros.parameters import ParameterError
-from ebm_mpc_ros.ros.robot_model import robot_model
+from ebm_mpc_ros.ros.robot_model import LEARNED, robot_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from ebm_mpc_ros.estimation.recursion import Recursion
 
 Vector = NDArray[np.float64]
 
 _FIELDS = {
     "process_noise": "process_noise_covariance",
     "initial_covariance": "initial_estimate_covariance",
+    "noise_density": "process_noise_covariance",
 }
 # States that robot_localization has not take the numbers of those they stand for.
 _STANDS_FOR = {"steering": "vyaw"}
@@ -67,6 +71,8 @@ def setting_warnings(values: Mapping[str, Any]) -> list[str]:
             found.append(f"{name}_differential and {name}_relative are both set: the first counts")
     if bool(values["smooth_lagged_data"]) != bool(values["history_length"]):
         found.append("smooth_lagged_data and history_length need each other: nothing is smoothed")
+    if values["model"] == LEARNED and values["dynamic_process_noise_covariance"]:
+        found.append("dynamic_process_noise_covariance: not used, the noise is the checkpoint's")
     frames = [bare(values[f"{of}_frame"]) for of in ("map", "odom", "base_link")]
     if len(set(frames)) < len(frames):
         found.append(f"map_frame, odom_frame and base_link_frame must differ: {', '.join(frames)}")
@@ -109,25 +115,43 @@ def filter_settings(values: Mapping[str, Any], model: Model) -> FilterSettings:
     try:
         return FilterSettings(
             model=model,
-            process_noise=_covariance(
-                values["process_noise_covariance"], model.noise_names, wander
-            ),
+            process_noise=_process_noise(values, model, wander),
             initial_covariance=_covariance(
                 values["initial_estimate_covariance"], model.state_names, sigmas
             ),
             initial_state=np.array([initial.get(name, 0.0) for name in model.output_names]),
             sensor_timeout=values["sensor_timeout"] or 1.0 / values["frequency"],
             predict_to_current_time=values["predict_to_current_time"],
-            dynamic_process_noise=values["dynamic_process_noise_covariance"],
+            dynamic_process_noise=values["dynamic_process_noise_covariance"]
+            and _own_noise(model) is None,
             use_control=values["use_control"],
             control=_control(values, model),
             history=abs(values["history_length"]) if values["smooth_lagged_data"] else 0.0,
             future_limit=values["future_limit"],
             past_limit=values["past_limit"],
+            recursion=_recursion(values, model),
         )
     except ValueError as error:
         field, _, problem = str(error).partition(" ")
         raise ParameterError(f"parameter {_FIELDS.get(field, field)} {problem}") from error
+
+
+def _recursion(values: Mapping[str, Any], model: Model) -> Recursion:
+    """Return what `estimator` names.
+
+    Raises:
+        ParameterError: It can't do what other parameters ask for.
+    """
+    if values["estimator"] == "ekf":
+        return Extended()
+    for unsuited, what in (
+        (values["dynamic_process_noise_covariance"], "dynamic_process_noise_covariance"),
+        (isinstance(model, WithBiases), "biases as states"),
+        (values["use_control"] and not model.input_names, "use_control without a model's inputs"),
+    ):
+        if unsuited:
+            raise ParameterError(f"parameter estimator is energy: must be ekf with {what}")
+    return Sampling(particles=values["particles"])
 
 
 def sensor_settings(values: Mapping[str, Any], name: str, model: Model) -> SensorSettings:
@@ -241,6 +265,21 @@ def _measured_controls(values: Mapping[str, Any]) -> Iterator[tuple[str, str, st
             for axis, velocity, on in zip(_ACCELERATIONS, _VELOCITIES, controlled, strict=False):
                 if on and values[f"{name}_config"][CANONICAL_STATES.index(axis)]:
                     yield name, axis, velocity
+
+
+def _process_noise(values: Mapping[str, Any], model: Model, biases: Mapping[str, float]) -> Vector:
+    """Return Q_w per second: the model's own and the biases', or that of the parameters."""
+    own = _own_noise(model)
+    if own is None:
+        return _covariance(values["process_noise_covariance"], model.noise_names, biases)
+    out = np.diag([biases.get(name, 0.0) for name in model.noise_names])
+    out[: len(own), : len(own)] = own
+    return out
+
+
+def _own_noise(model: Model) -> Vector | None:
+    robot = model.base if isinstance(model, WithBiases) else model
+    return None if robot.noise_density is None else np.asarray(robot.noise_density)
 
 
 def _covariance(

@@ -9,6 +9,8 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import (
     AccelWithCovarianceStamped,
     Point,
+    Pose,
+    PoseArray,
     PoseStamped,
     Quaternion,
     TransformStamped,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ebm_mpc_ros.ros.estimate_output import Acceleration, Broadcast, Odometry
+    from ebm_mpc_ros.ros.estimate_output import Acceleration, Broadcast, Odometry, Samples
 
     Numbers = Sequence[float] | NDArray[np.float64]
 
@@ -66,6 +68,17 @@ def to_odometry(odometry: Odometry, frame: str, child: str) -> OdometryMessage:
     message.twist.twist.linear = to_vector(odometry.linear)
     message.twist.twist.angular = to_vector(odometry.angular)
     message.twist.covariance = odometry.twist_covariance.ravel()
+    return message
+
+
+def to_poses(samples: Samples, frame: str) -> PoseArray:
+    """Return particles as geometry_msgs/PoseArray."""
+    message = PoseArray()
+    message.header.frame_id = frame
+    message.header.stamp = to_time(samples.stamp)
+    for position, quaternion in zip(samples.positions, samples.quaternions, strict=True):
+        pose = Pose(position=to_point(position), orientation=to_quaternion(quaternion))
+        message.poses.append(pose)
     return message
 
 

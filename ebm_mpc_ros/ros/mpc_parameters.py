@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.control import ControlProblem, FallbackSettings, SolverSettings
 from ebm_mpc_ros.ros.controller import ControllerSettings
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.ros.robot_model import CHECKPOINT, check_step
 from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS, bounds, weights
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MPC_PARAMETERS = (
     *ROBOT_PARAMETERS,
+    CHECKPOINT,
     Parameter(
         name="dt",
         kind="float",
@@ -168,6 +170,7 @@ def controller_settings(values: Mapping[str, Any], model: Model) -> ControllerSe
     Raises:
         ParameterError: Values don't fit the model or each other.
     """
+    check_step(model, values["dt"])
     inputs, states = bounds(values, model)
     try:
         problem = ControlProblem(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
+from ebm_mpc_ros.energy.risk_seeking import RiskSeekingPlanner
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
 from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings
 from ebm_mpc_ros.resources import resolved
@@ -15,7 +18,6 @@ from ebm_mpc_ros.ros.policy_parameters import plan_cost
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from ebm_mpc_ros.energy.cost import PlanCost
@@ -27,7 +29,7 @@ _SLACK, _STEPS = 2.0, 60
 
 
 class Policy(Protocol):
-    """What plans from a state: `Planner`, or `LearnedPolicy`."""
+    """What plans from a state: `Planner`, `RiskSeekingPlanner` or `LearnedPolicy`."""
 
     def use(self, cost: PlanCost) -> None:
         """Take other costs; the last plan goes on."""
@@ -54,7 +56,9 @@ def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
     cost = plan_cost(values, model)
     try:
         if not values["checkpoint"]:
-            return Planner(model, cost, planner_settings(values), device=device)
+            return _planner(values, model, cost, device)
+        if values["risk_seeking_noise"]:
+            raise ParameterError("parameter risk_seeking_noise is not for a checkpoint's energy")
         return LearnedPolicy(
             load(resolved(values["checkpoint"])),
             model,
@@ -69,6 +73,16 @@ def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
         raise ParameterError(f"parameter checkpoint: {error}") from error
     except ValueError as error:
         raise ParameterError(f"parameter {error}") from error
+
+
+def _planner(values: Mapping[str, Any], model: Model, cost: PlanCost, device: str) -> Policy:
+    settings, noise = planner_settings(values), values["risk_seeking_noise"]
+    if not noise:
+        return Planner(model, cost, settings, device=device)
+    if len(noise) != len(model.noise_names):
+        wanted = f"one for each of {', '.join(model.noise_names)}"
+        raise ParameterError(f"parameter risk_seeking_noise has {len(noise)} values, not {wanted}")
+    return RiskSeekingPlanner(model, cost, settings, noise_density=np.diag(noise), device=device)
 
 
 def reference_steps(values: Mapping[str, Any], policy: Policy) -> tuple[float, int]:

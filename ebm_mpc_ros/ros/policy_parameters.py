@@ -70,6 +70,18 @@ POLICY_PARAMETERS = (
         most=HEAVIEST,
     ),
     Parameter(
+        name="risk_seeking_noise",
+        kind="floats",
+        default=[],
+        minimum=0.0,
+        maximum=HEAVIEST,
+        unit="1/s",
+        description=(
+            "Diagonal of Q_w per second, to sample states and inputs at once: risk-seeking, for it "
+            "counts on noise that helps; empty to roll inputs through the dynamics."
+        ),
+    ),
+    Parameter(
         name="sampler",
         kind="str",
         default="ula",

@@ -1,14 +1,20 @@
-"""The parameters `model` and `wheelbase`, which all nodes share."""
+"""The parameters `model`, `wheelbase` and `checkpoint`, which make the robot's model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
+from ebm_mpc_ros.learning.learned_model import learned_model
 from ebm_mpc_ros.models import Model, load_model
+from ebm_mpc_ros.resources import resolved
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LEARNED = "learned"
+"""The parameter `model` of what a checkpoint holds."""
 
 WHEELBASE = Parameter(
     name="wheelbase",
@@ -19,15 +25,49 @@ WHEELBASE = Parameter(
     unit="m",
     description="Distance between the axles of model ackermann.",
 )
+CHECKPOINT = Parameter(
+    name="checkpoint",
+    kind="str",
+    default="",
+    description="Of model learned: what train made of a transition, a path or package://NAME/PATH.",
+)
 
 
 def robot_model(name: str, options: Mapping[str, Any] | None = None) -> Model:
     """Return the model of that name, with those of the options that it takes.
 
     Raises:
-        ParameterError: There is none.
+        ParameterError: There is none, or its checkpoint is none for it.
     """
+    if name == LEARNED:
+        return _learned(options or {})
     try:
         return load_model(name, options)
     except ValueError as error:
         raise ParameterError(f"parameter model = {name}: {error}") from error
+
+
+def check_step(model: Model, dt: float) -> None:
+    """Check that a parameter dt is a whole multiple of the step that a model is made for.
+
+    Raises:
+        ParameterError: It is not.
+    """
+    if model.step is None:
+        return
+    count = round(dt / model.step)
+    if count < 1 or abs(dt - count * model.step) > 1e-6 * dt:
+        raise ParameterError(
+            f"parameter dt = {dt:g}: must be {model.step:g}, the step that the checkpoint was "
+            "trained for, or a whole multiple of it"
+        )
+
+
+def _learned(values: Mapping[str, Any]) -> Model:
+    path = values.get(CHECKPOINT.name)
+    if not path:
+        raise ParameterError(f"parameter checkpoint: must be a file with model = {LEARNED}")
+    try:
+        return learned_model(load(resolved(path)), values)
+    except (CheckpointError, FileNotFoundError) as error:
+        raise ParameterError(f"parameter checkpoint: {error}") from error

@@ -62,7 +62,7 @@ ROBOT_PARAMETERS = (
         name="model",
         kind="str",
         default="diff_drive",
-        description="The robot's model: diff_drive, ackermann, omni or module:Class.",
+        description="The robot's model: diff_drive, ackermann, omni, learned or module:Class.",
     ),
     WHEELBASE,
     Parameter(

@@ -90,6 +90,24 @@ def sampled(temperature, x0=X0, seed=0):
     return change.to_original(chains.x).numpy()
 
 
+def planned(temperature, x0):
+    """Return a plan of the planner and its chains (K, 2 N)."""
+    settings = PlannerSettings(
+        horizon=N,
+        dt=0.1,
+        chains=CHAINS,
+        steps=30,
+        adapt_steps=10,
+        temperature=temperature,
+        fresh_temperature=20.0 * temperature,
+        fresh_steps=0,
+    )
+    one = Planner(Linear(), COST, settings, dtype=torch.float64)
+    plan = one.plan(x0, np.zeros((N + 1, 3)), np.zeros((0, 3)))
+    assert plan.usable
+    return plan, one._chains.numpy()
+
+
 def optimum(x0=X0):
     H, F = condensed()
     return -np.linalg.solve(H, F @ x0)
@@ -152,23 +170,22 @@ def test_the_first_gain_of_sampled_plans_is_riccatis(temperature):
     assert (5 * deviation < 0.02).all()
 
 
-@pytest.mark.parametrize("temperature", [0.02, 50.0])
+@pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_the_planners_chains_are_draws_at_its_temperature(temperature):
-    settings = PlannerSettings(
-        horizon=N,
-        dt=0.1,
-        chains=CHAINS,
-        steps=30,
-        adapt_steps=5,
-        temperature=temperature,
-        fresh_temperature=20.0 * temperature,
-        fresh_steps=0,
-    )
-    one = Planner(Linear(), COST, settings, dtype=torch.float64)
-    plan = one.plan(X0, np.zeros((N + 1, 3)), np.zeros((0, 3)))
-    assert plan.usable
-    expect_gaussian(one._chains.numpy(), temperature, X0)
+    plan, chains = planned(temperature, X0)
+    expect_gaussian(chains, temperature, X0)
     np.testing.assert_allclose(plan.inputs.reshape(-1), optimum(), atol=1e-8)
+
+
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_the_first_gain_of_the_planner_and_of_its_chains_is_riccatis(temperature):
+    reach = 20.0 * math.sqrt(temperature)
+    runs = [planned(temperature, reach * axis) for axis in np.eye(3)]
+    gain = -np.column_stack([plan.inputs[0] for plan, _ in runs]) / reach
+    np.testing.assert_allclose(gain, riccati_gain(), atol=1e-8)
+    gain = -np.column_stack([chains[:, :2].mean(0) for _, chains in runs]) / reach
+    deviation = np.sqrt(np.linalg.inv(condensed()[0]).diagonal()[:2] / CHAINS) / 20.0
+    assert (np.abs(gain - riccati_gain()) < 5 * deviation[:, None]).all()
 
 
 def test_the_planner_begins_at_the_optimum_with_chains_drawn_at_their_own_temperature():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from filtering import MS, SECOND, START, fuse, measured, put, settings, started, twist
 
-import ebm_mpc_ros.estimation.filter as room
+from ebm_mpc_ros.estimation import ekf as room
 from ebm_mpc_ros.estimation.ekf import Belief, predict
 from ebm_mpc_ros.estimation.filter import Filter
 from ebm_mpc_ros.estimation.velocity_control import VelocityControl

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
-import ebm_mpc_ros.estimation.filter as room
+from ebm_mpc_ros.estimation import ekf as room
 from ebm_mpc_ros.estimation.ekf import Belief, Measurement, update
 from ebm_mpc_ros.estimation.filter import Filter
 from ebm_mpc_ros.estimation.history import Entry, Estimate, History

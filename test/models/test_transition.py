@@ -273,6 +273,18 @@ def test_without_a_mode_all_is_the_nominal_models_and_the_result_says_so(energy)
     np.testing.assert_allclose(found.covariance, noise, rtol=1e-12)
 
 
+def test_where_no_step_leads_down_none_is_tried_again():
+    asked = []
+
+    def slope(v):
+        asked.append(v)
+        return v + 1.0
+
+    energy = Shaped(np.abs, slope, lambda v: 1.0 + 0.0 * v, at_rest=True)
+    assert not mode(energy.at(np.zeros((2, 1)), np.zeros((2, 1)), DT)).converged.any()
+    assert len(asked) == 1
+
+
 def test_a_mode_that_a_few_steps_do_not_reach_is_none():
     found = mode(steep().at(np.array([[0.0], [0.0]]), np.array([[2.5], [0.5]]), DT))
     assert found.converged.tolist() == [False, True]

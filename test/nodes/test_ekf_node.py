@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ekf_bench import FIVE, WHEELS, real
 from estimating import MS, SECOND
-from geometry_msgs.msg import AccelWithCovarianceStamped, PoseWithCovarianceStamped
+from geometry_msgs.msg import AccelWithCovarianceStamped, PoseArray, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Empty, SetBool
@@ -159,3 +159,16 @@ def test_a_clock_that_jumps_back_starts_over_and_is_told(running):
     assert all(message.header.stamp.sec == 10 for message in bench.estimates)
     assert bench.log.lines.count("the clock jumped back: starting over") == 1
     bench.wait_for(lambda: "started over: the clock jumped back" in bench.condition, "the reason")
+
+
+def test_particles_are_published_beside_their_summary(running):
+    bench = running(**WHEELS, model="diff_drive", estimator="energy", samples_shown=20)
+    bench.listen(PoseArray, "odometry/samples")
+    samples = bench.heard["odometry/samples"]
+    bench.stream(10.0, "odom0", until=lambda: len(samples) > 3)
+    stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for m in bench.estimates}
+    assert (samples[-1].header.stamp.sec, samples[-1].header.stamp.nanosec) in stamps
+    assert samples[-1].header.frame_id == "odom"
+    assert len(samples[-1].poses) == 20
+    assert len({p.position.x for p in samples[-1].poses}) > 10
+    assert {abs(p.orientation.w) > 0.1 for p in samples[-1].poses} == {True}

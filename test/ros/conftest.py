@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parent))
+_HERE = Path(__file__).resolve()
+sys.path += [str(_HERE.parent), str(_HERE.parents[1] / "learning")]
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,14 @@
 """policy_node's parameters: what can never work is refused in words."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+from ebm_mpc_ros.energy.risk_seeking import RiskSeekingPlanner
+from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.ros.parameters import ParameterError, read
+from ebm_mpc_ros.ros.policy_choice import policy_of
 from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
 
 
@@ -39,3 +43,24 @@ def test_what_can_never_work_is_refused(name, value):
 def test_the_defaults_are_allowed():
     for row in POLICY_PARAMETERS:
         assert row.check(row.default) == row.default
+
+
+def test_a_policy_over_states_and_inputs_is_asked_for_by_its_noise():
+    values, _ = read(POLICY_PARAMETERS, {"risk_seeking_noise": [0.01] * 5, "time_limit": 10.0})
+    policy = policy_of(values, load_model("diff_drive"), "cpu")
+    assert isinstance(policy, RiskSeekingPlanner)
+    way = np.zeros((values["horizon"] + 1, 5))
+    assert policy.plan(np.zeros(5), way, np.zeros((0, 3))).inputs.shape == (values["horizon"], 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"risk_seeking_noise": [0.01] * 4}, "one for each of x, y, yaw, vx, vyaw"),
+        ({"risk_seeking_noise": [0.01] * 5, "checkpoint": "any"}, "not for a checkpoint"),
+    ],
+)
+def test_noise_that_does_not_fit_is_refused(given, words):
+    values, _ = read(POLICY_PARAMETERS, given)
+    with pytest.raises(ParameterError, match=words):
+        policy_of(values, load_model("diff_drive"), "cpu")

@@ -1,0 +1,106 @@
+"""A learned transition over any time, by whole steps of the one that it was learned at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebm_mpc_ros.models.base import Jacobians
+from ebm_mpc_ros.models.energy_model import EnergyModel
+from ebm_mpc_ros.models.transition import laplace, mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ebm_mpc_ros.models.learned_transition import LearnedTransition
+
+Floats = NDArray[np.float64]
+
+# Of a step: what stamps and sums of floats are off by.
+_ROUNDING = 1e-3
+# So long a way takes as long to compute as a few ticks do.
+_MOST_STEPS = 100
+
+
+class LearnedModel(EnergyModel):
+    """The mode of a learned transition: as many whole steps of it as fit, and the nominal model.
+
+    What remains of a time after 100 whole steps, or because it is less than one, is the nominal
+    model's. Over several steps A, B and the covariance are chained, and W is a root of the latter.
+    """
+
+    energy: LearnedTransition
+
+    def __init__(self, energy: LearnedTransition) -> None:
+        """Take the energy; its noise over a step is Q_w."""
+        super().__init__(energy)
+        self._density = energy.variance / energy.dt
+        self.step, self.noise_density = energy.dt, np.diag(self._density)
+
+    def f(self, x: Floats, u: Floats, dt: float, w: Floats | None = None) -> Floats:
+        """Return the state (…, state_size) after one time for all."""
+        if w is not None:
+            following, jacobians = self.linearize(x, u, dt)
+            return np.asarray(following + (jacobians.W @ w[..., None])[..., 0])
+        for span in self._spans(dt):
+            x = super().f(x, u, span) if span == self.energy.dt else self.energy.model.f(x, u, span)
+        return x
+
+    def linearize(self, x: Floats, u: Floats, dt: float) -> tuple[Floats, Jacobians]:
+        """Return f and its Jacobians, after one time for all."""
+        spans = self._spans(dt)
+        x, (A, B, W) = self._linearized(x, u, spans[0])
+        if len(spans) == 1:
+            return x, Jacobians(A, B, W)
+        Q = np.diag(self._density)
+        covariance = W @ (spans[0] * Q) @ _turned(W)
+        for span in spans[1:]:
+            x, (by_x, by_u, W) = self._linearized(x, u, span)
+            A, B = by_x @ A, by_x @ B + by_u
+            covariance = by_x @ covariance @ _turned(by_x) + W @ (span * Q) @ _turned(W)
+        W = np.linalg.cholesky(covariance / dt) / np.sqrt(self._density)
+        return x, Jacobians(A, B, np.asarray(W))
+
+    def linearizer(self, dt: float, following: Floats, stages: Floats) -> Callable[..., None]:
+        """Return a function of (x, u) that writes f(x, u, 0) and [A B].
+
+        Newton steps of a stage start from the mode that the next stage had at the last call, for a
+        controller asks about its last plan, shifted by a step.
+        """
+        n, spans = len(self.state_names), self._spans(dt)
+        kept: list[Floats | None] = [None] * len(spans)
+
+        def write(x: Floats, u: Floats) -> None:
+            A, B = stages[..., :n], stages[..., n:]
+            for k, span in enumerate(spans):
+                if span == self.energy.dt:
+                    placed, guess = self.energy.at(x, u, span), kept[k]
+                    found = mode(placed, guess)
+                    kept[k] = np.concatenate([found.y[1:], found.y[-1:]])
+                    moved = laplace(placed, found)
+                    x, by_x, by_u = self._moved(placed, moved.delta), moved.A, moved.B
+                else:
+                    x, (by_x, by_u, _) = self.energy.model.linearize(x, u, span)
+                A[...], B[...] = (by_x @ A, by_x @ B + by_u) if k else (by_x, by_u)
+            following[...] = x
+
+        return write
+
+    def _linearized(self, x: Floats, u: Floats, span: float) -> tuple[Floats, Jacobians]:
+        if span == self.energy.dt:
+            return super().linearize(x, u, span)
+        return self.energy.model.linearize(x, u, span)
+
+    def _spans(self, dt: float) -> list[float]:
+        """Return the whole steps of a time (s), and the rest of it if there is one."""
+        step = self.energy.dt
+        count = min(int(dt / step + _ROUNDING), _MOST_STEPS)
+        rest = dt - count * step
+        spans = [step] * count
+        return spans if spans and abs(rest) <= _ROUNDING * step else [*spans, rest]
+
+
+def _turned(matrix: Floats) -> Floats:
+    return np.swapaxes(matrix, -1, -2)
