@@ -142,7 +142,7 @@ class Sampling:
 
 
 def _energy(model: Model, noise_density: Matrix) -> TransitionEnergy:
-    """Return the energy that a model is made of, or that of its own noise."""
+    """Return the energy that a model is, or that of its own noise."""
     if isinstance(model, EnergyModel):
-        return model.energy
+        return model
     return GaussianTransition(model, noise_density)

@@ -59,9 +59,10 @@ def learned_model(
             _support(contract),
             dt=contract.dt,
             variance=np.array(noise.density) * contract.dt + noise.floor,
+            smoothing=contract.sigmas[0],
             confinement=confinement,
         )
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{checkpoint.path}: not the transition it says: {reason}") from error
     return LearnedModel(energy)

@@ -39,9 +39,18 @@ class EnergyModel(Model):
         """Names of the nominal model's outputs."""
         return self._base.output_names
 
+    @property
+    def model(self) -> Model:
+        """The nominal model."""
+        return self._base
+
+    def at(self, x: Floats, u: Floats, dt: Any) -> PlacedTransition:
+        """Return the energy of x' for states (…, state_size), inputs (…, m), a step of dt (s)."""
+        return self.energy.at(x, u, dt)
+
     def transition(self, x: Floats, u: Floats, dt: Any) -> Laplace:
         """Return the mode, its derivatives and covariance, and where they were found."""
-        return laplace(self.energy.at(x, u, dt))
+        return laplace(self.at(x, u, dt))
 
     def f(self, x: Floats, u: Floats, dt: Any, w: Floats | None = None) -> Floats:
         """Return the mode of the next state (…, state_size)."""

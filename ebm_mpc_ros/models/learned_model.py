@@ -1,4 +1,4 @@
-"""A learned transition over any time, by whole steps of the one that it was learned at."""
+"""A learned transition over any time, by steps of the one that it was learned at."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from ebm_mpc_ros.models.base import Jacobians
 from ebm_mpc_ros.models.energy_model import EnergyModel
-from ebm_mpc_ros.models.transition import laplace, mode
+from ebm_mpc_ros.models.transition import Nominal, PlacedGaussian, laplace, mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ebm_mpc_ros.models.learned_transition import LearnedTransition
+    from ebm_mpc_ros.models.learned_transition import LearnedTransition, PlacedLearned
+    from ebm_mpc_ros.models.transition import PlacedTransition
 
 Floats = NDArray[np.float64]
 
@@ -25,10 +26,12 @@ _MOST_STEPS = 100
 
 
 class LearnedModel(EnergyModel):
-    """The mode of a learned transition: as many whole steps of it as fit, and the nominal model.
+    """The mode of a learned transition: as many whole steps of it as fit, and a part of one.
 
-    What remains of a time after 100 whole steps, or because it is less than one, is the nominal
-    model's. Over several steps A, B and the covariance are chained, and W is a root of the latter.
+    Over a part of a step the robot moves as the nominal model has it, and by that part of the
+    correction which was learned of the whole. Over several steps A, B and the covariance are
+    chained, and W is a root of the latter. What remains of a time after 100 whole steps is the
+    nominal model's.
     """
 
     energy: LearnedTransition
@@ -39,13 +42,26 @@ class LearnedModel(EnergyModel):
         self._density = energy.variance / energy.dt
         self.step, self.noise_density = energy.dt, np.diag(self._density)
 
+    def at(self, x: Floats, u: Floats, dt: float) -> PlacedTransition:
+        """Return the energy over any time, Gaussian where that is not one whole step."""
+        if self._spans(dt) == [self.energy.dt]:
+            return self.energy.at(x, u, self.energy.dt)
+        following, jacobians = self.linearize(x, u, dt)
+        factor = jacobians.W * np.sqrt(self._density * dt)
+        return PlacedGaussian(Nominal(following, jacobians, factor))
+
     def f(self, x: Floats, u: Floats, dt: float, w: Floats | None = None) -> Floats:
         """Return the state (…, state_size) after one time for all."""
         if w is not None:
             following, jacobians = self.linearize(x, u, dt)
             return np.asarray(following + (jacobians.W @ w[..., None])[..., 0])
         for span in self._spans(dt):
-            x = super().f(x, u, span) if span == self.energy.dt else self.energy.model.f(x, u, span)
+            nominal, placed = self.energy.model.f(x, u, span), self._placed(x, u, span)
+            if placed is None:
+                x = nominal
+            else:
+                share = span / self.energy.dt * placed.nominal.factor
+                x = nominal + (share @ mode(placed).y[..., None])[..., 0]
         return x
 
     def linearize(self, x: Floats, u: Floats, dt: float) -> tuple[Floats, Jacobians]:
@@ -82,16 +98,27 @@ class LearnedModel(EnergyModel):
                     moved = laplace(placed, found)
                     x, by_x, by_u = self._moved(placed, moved.delta), moved.A, moved.B
                 else:
-                    x, (by_x, by_u, _) = self.energy.model.linearize(x, u, span)
+                    x, (by_x, by_u, _) = self._linearized(x, u, span)
                 A[...], B[...] = (by_x @ A, by_x @ B + by_u) if k else (by_x, by_u)
             following[...] = x
 
         return write
 
     def _linearized(self, x: Floats, u: Floats, span: float) -> tuple[Floats, Jacobians]:
+        placed = self._placed(x, u, span)
+        if placed is None:
+            return self.energy.model.linearize(x, u, span)
+        found = laplace(placed)
         if span == self.energy.dt:
-            return super().linearize(x, u, span)
-        return self.energy.model.linearize(x, u, span)
+            return self._moved(placed, found.delta), Jacobians(found.A, found.B, found.W)
+        share, whole = span / self.energy.dt, placed.nominal.jacobians
+        following, (A, B, _) = self.energy.model.linearize(x, u, span)
+        A, B = A + share * (found.A - whole.A), B + share * (found.B - whole.B)
+        return following + share * found.delta, Jacobians(A, B, found.W)
+
+    def _placed(self, x: Floats, u: Floats, span: float) -> PlacedLearned | None:
+        """Return the energy of the whole step that `span` is (a part of), None if it is longer."""
+        return self.energy.at(x, u, self.energy.dt) if span <= self.energy.dt else None
 
     def _spans(self, dt: float) -> list[float]:
         """Return the whole steps of a time (s), and the rest of it if there is one."""

@@ -64,6 +64,7 @@ class LearnedTransition:
         *,
         dt: float,
         variance: Floats,
+        smoothing: float = 0.0,
         confinement: float = 1.0,
     ) -> None:
         """Take what was learned.
@@ -74,6 +75,7 @@ class LearnedTransition:
             support: Where it was learned.
             dt: The step that it was learned at, s.
             variance: Of the noise w over a step (q,), above 0.
+            smoothing: σ: what was learned is the energy of y + σ z, z ~ N(0, I).
             confinement: κ.
 
         Raises:
@@ -97,6 +99,7 @@ class LearnedTransition:
         self.model, self.dt, self.variance = model, dt, variance
         self._network, self._support = network, support
         self._deviation, self._quadratic = np.sqrt(variance), confinement - 1.0
+        self._smoothing = smoothing * smoothing
         self._places = _Places(tuple(condition), _pose(model, dt))
 
     def at(self, x: Floats, u: Floats, dt: Any) -> PlacedLearned:
@@ -112,8 +115,9 @@ class LearnedTransition:
         c = np.concatenate([x[..., list(self._places.condition)], u], axis=-1)
         trust, slope = self._support.trust(c)
         stiffness, network = 1.0 + self._quadratic * trust, self._network.at(c)
+        smoothing = self._smoothing * trust
         return PlacedLearned(
-            nominal, network, trust, slope, stiffness, self._quadratic, self._places
+            nominal, network, trust, slope, stiffness, self._quadratic, self._places, smoothing
         )
 
 
@@ -135,6 +139,7 @@ class PlacedLearned(NamedTuple):
         stiffness: Of the quadratic, 1 + (κ - 1) α (…,).
         quadratic: κ - 1.
         places: Of c and of the pose among the states.
+        smoothing: α σ² (…,).
     """
 
     nominal: Nominal
@@ -144,6 +149,7 @@ class PlacedLearned(NamedTuple):
     stiffness: Floats
     quadratic: float
     places: _Places
+    smoothing: Floats
 
     def value(self, y: Floats) -> Floats:
         """Return E (…,)."""

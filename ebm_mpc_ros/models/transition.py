@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv, dpotrf
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.models.base import Jacobians, Model
@@ -24,6 +25,8 @@ _TOLERANCE = 1e-8
 _ROUNDING = 1e-12
 # A standard deviation ten times the nominal one.
 _LEAST_CURVATURE = 0.01
+# Of the smoothing: what learning with it could not tell from none.
+_LEAST_SHARE = 0.25
 
 
 class Nominal(NamedTuple):
@@ -50,6 +53,10 @@ class PlacedTransition(Protocol):
     def nominal(self) -> Nominal:
         """What y counts from, and in which units."""
 
+    @property
+    def smoothing(self) -> Floats:
+        """Variance of y (…,) that E has in it from its learning, and the motion has not."""
+
     def value(self, y: Floats) -> Floats:
         """Return E (…,)."""
 
@@ -61,13 +68,11 @@ class PlacedTransition(Protocol):
 
 
 class TransitionEnergy(Protocol):
-    """E(x', x, u) over a step, to be asked at many x and u at once.
+    """E(x', x, u) over a step, to be asked at many x and u at once."""
 
-    Attributes:
-        model: The nominal model.
-    """
-
-    model: Model
+    @property
+    def model(self) -> Model:
+        """The nominal model."""
 
     def at(self, x: Floats, u: Floats, dt: Any) -> PlacedTransition:
         """Return the energy of x' for states (…, state_size), inputs (…, m), a step of dt (s)."""
@@ -105,6 +110,11 @@ class PlacedGaussian(NamedTuple):
 
     nominal: Nominal
 
+    @property
+    def smoothing(self) -> Floats:
+        """0."""
+        return np.zeros(())
+
     def value(self, y: Floats) -> Floats:
         """Return E (…,)."""
         return np.asarray(0.5 * (y * y).sum(-1))
@@ -125,13 +135,15 @@ class Mode(NamedTuple):
     Attributes:
         y: (…, n), in units of noise from the nominal prediction.
         curvature: ∂²E/∂y² there (…, n, n), I where it was not found.
-        root: Its inverse square root (…, n, n), symmetric, eigenvalues clipped.
+        stiffness: Its eigenvalues (…, n), 0.01 where they are less.
+        axes: Its eigenvectors (…, n, n), columns.
         converged: Whether it was found (…,).
     """
 
     y: Floats
     curvature: Floats
-    root: Floats
+    stiffness: Floats
+    axes: Floats
     converged: Flags
 
 
@@ -188,35 +200,37 @@ def mode(placed: PlacedTransition, guess: Floats | None = None) -> Mode:
             y, value = _descended(placed, y, value, step)
             if np.array_equal(y, last):
                 break  # where it stands it would try the same again
-    eigenvalues, axes = np.linalg.eigh(curvature)
-    size: Floats = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
-    root = (axes / np.sqrt(size)[..., None, :]) @ _turned(axes)
     if not found.all():
         y = np.where(found[..., None], y, 0.0)
-        eye, place = np.eye(y.shape[-1]), found[..., None, None]
-        curvature, root = np.where(place, curvature, eye), np.where(place, root, eye)
-    return Mode(y, curvature, root, found)
+        curvature = np.where(found[..., None, None], curvature, np.eye(y.shape[-1]))
+    eigenvalues, axes = np.linalg.eigh(curvature)
+    return Mode(y, curvature, np.maximum(eigenvalues, _LEAST_CURVATURE), axes, found)
 
 
 def laplace(placed: PlacedTransition, found: Mode | None = None) -> Laplace:
     """Return the mode, its derivatives by the implicit function theorem, and the covariance.
 
-    With S the mode's root, C = E_yy⁻¹ = S²:  ∂x'/∂x = -L C E_yx, here as A - L C (E_yx + E_yy L⁻¹A)
-    so that a clipped C leads to the nominal A and not to 0; covariance L C Lᵀ, W = L S L⁻¹ W.
+    With C = E_yy⁻¹:  ∂x'/∂x = -L C E_yx, here as A - L C (E_yx + E_yy L⁻¹A) so that a clipped C
+    leads to the nominal A and not to 0; covariance L Σ Lᵀ, Σ = C - smoothing I in C's own axes, a
+    quarter of the smoothing at least; W = L √Σ L⁻¹ W.
 
     Args:
         placed: The energy.
         found: Its mode, where that is known.
     """
-    y, curvature, S, converged = mode(placed) if found is None else found
+    y, curvature, stiffness, axes, converged = mode(placed) if found is None else found
     (A, B, W), L = placed.nominal.jacobians, placed.nominal.factor
     n, nm = A.shape[-1], A.shape[-1] + B.shape[-1]
-    motion, LS = np.concatenate([A, B], axis=-1), L @ S
+    motion, across, inverse = np.concatenate([A, B], axis=-1), _turned(axes), 1.0 / stiffness
     scaled = _solved(L, np.concatenate([motion, W], axis=-1))
     # What is wrong where no mode was found is left out.
     with np.errstate(all="ignore"):
         mixed = np.concatenate(placed.cross(y), axis=-1)
-        moved = motion - LS @ S @ (mixed + curvature @ scaled[..., :nm])
+        C = (axes * inverse[..., None, :]) @ across
+        moved = motion - L @ C @ (mixed + curvature @ scaled[..., :nm])
+    smoothing = np.where(converged, placed.smoothing, 0.0)[..., None]
+    variance = np.maximum(inverse - smoothing, _LEAST_SHARE * smoothing)
+    LS = L @ (axes * np.sqrt(variance)[..., None, :]) @ across
     motion = np.where(converged[..., None, None], moved, motion)
     A, B, W = motion[..., :n], motion[..., n:], LS @ scaled[..., nm:]
     return Laplace(_times(L, y), A, B, W, LS @ _turned(LS), converged)
@@ -235,8 +249,11 @@ def _lower(
 
 def _newton_step(slope: Floats, curvature: Floats) -> tuple[Floats, Flags | np.bool_]:
     """Return a step downhill (…, n), and where the curvature is positive."""
-    # Of many matrices a factor is sooner had than eigenvalues, and tells that none is too low.
-    if curvature.ndim > 2 and _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
+    # A factor is sooner had than eigenvalues, and tells that none is too low.
+    if curvature.ndim == 2:
+        if not dpotrf(curvature - _LEAST_CURVATURE * np.eye(slope.size))[1]:
+            return -dposv(curvature, slope)[1], np.True_
+    elif _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
         return -_solved(curvature, slope[..., None])[..., 0], np.True_
     eigenvalues, axes = np.linalg.eigh(curvature)
     size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)

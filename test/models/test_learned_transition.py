@@ -8,7 +8,7 @@ from ebm_mpc_ros.models.diff_drive import DiffDrive
 from ebm_mpc_ros.models.learned_model import LearnedModel
 from ebm_mpc_ros.models.learned_transition import LearnedTransition, Support
 from ebm_mpc_ros.models.silu_network import SiluNetwork
-from ebm_mpc_ros.models.transition import mode
+from ebm_mpc_ros.models.transition import laplace, mode
 
 DT, H = 0.05, 16
 DEVIATION = np.array([3e-3, 2e-3, 4e-3, 0.03, 0.06])
@@ -100,10 +100,11 @@ def test_A_and_B_are_derivatives_of_f(name, time):
     x, u = points(model)
     following, (A, B, _) = model.linearize(x, u, time)
     np.testing.assert_array_equal(following, model.f(x, u, time))
+    # A slope of 1e-8 leaves a mode 1e-6 off where it is flattest.
     numeric = differences(lambda x: model.f(x, u, time), x, 1e-6)
-    np.testing.assert_allclose(A, numeric, atol=1e-7)
+    np.testing.assert_allclose(A, numeric, atol=3e-6)
     numeric = differences(lambda u: model.f(x, u, time), u, 1e-6)
-    np.testing.assert_allclose(B, numeric, atol=1e-7)
+    np.testing.assert_allclose(B, numeric, atol=3e-6)
 
 
 def test_the_data_is_trusted_within_reach_and_less_and_less_beyond():
@@ -169,9 +170,45 @@ def test_several_steps_are_one_after_the_other():
     np.testing.assert_array_equal(model.f(x, u, 2 * DT), one)
     np.testing.assert_array_equal(model.f(x, u, 2 * DT - 1e-9), one)
     rest = model.f(x, u, 2.5 * DT)
-    np.testing.assert_allclose(rest, model.energy.model.f(one, u, 0.5 * DT), atol=1e-12)
-    short = 0.9 * DT
-    np.testing.assert_array_equal(model.f(x, u, short), model.energy.model.f(x, u, short))
+    np.testing.assert_allclose(rest, model.f(one, u, 0.5 * DT), atol=1e-12)
+
+
+def test_a_part_of_a_step_has_its_part_of_what_was_learned():
+    model = LearnedModel(learned())
+    nominal, (x, u) = model.energy.model, points(model)
+    whole, (A, B, W) = model.linearize(x, u, DT)
+    base, (nominal_A, nominal_B, _) = nominal.linearize(x, u, DT)
+    assert np.abs((whole - base) / DEVIATION).max() > 0.5
+    following, part = model.linearize(x, u, 0.3 * DT)
+    begun, of_nominal = nominal.linearize(x, u, 0.3 * DT)
+    np.testing.assert_allclose(following, begun + 0.3 * (whole - base), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(part.A, of_nominal.A + 0.3 * (A - nominal_A), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(part.B, of_nominal.B + 0.3 * (B - nominal_B), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(part.W, W, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("time", [DT, 2 * DT, 2.4 * DT, 0.4 * DT])
+def test_the_energy_over_any_time_has_the_models_mode_and_width(time):
+    model = LearnedModel(learned(smoothing=0.3))
+    x, u = points(model)
+    following, jacobians = model.linearize(x, u, time)
+    found = laplace(model.at(x, u, time))
+    np.testing.assert_allclose(found.A, jacobians.A, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.B, jacobians.B, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.W, jacobians.W, rtol=0, atol=1e-9)
+    reached = model.at(x, u, time).nominal.following + found.delta
+    np.testing.assert_allclose(reached, following, rtol=0, atol=1e-12)
+
+
+def test_the_smoothing_leaves_the_covariance_as_far_as_the_data_is_trusted():
+    plain, smooth = (learned(smoothing=s) for s in (0.0, 0.2))
+    x, u = points(plain.model)
+    x[0, 3] = 9.0
+    with_it, without = laplace(plain.at(x, u, DT)), laplace(smooth.at(x, u, DT))
+    L = plain.at(x, u, DT).nominal.factor
+    taken = 0.04 * plain.at(x, u, DT).trust[:, None, None] * (L @ L.swapaxes(-1, -2))
+    np.testing.assert_allclose(with_it.covariance - without.covariance, taken, atol=1e-12)
+    assert taken[0].max() < 1e-12 < taken[1:].max()
 
 
 def test_a_single_state_is_that_of_the_batch():

@@ -38,6 +38,8 @@ class Linear(Model):
 class Off:
     """An energy that is asked from y₀ away."""
 
+    smoothing = 0.0
+
     def __init__(self, placed, y0):
         self._placed, self._y0, self.nominal = placed, y0, placed.nominal
 
@@ -71,6 +73,7 @@ class Shaped:
     """E = e(y - m), m = 3 sin(x) - 2 u² and e with its two derivatives; L is 0.2."""
 
     L = 0.2
+    smoothing = 0.0
 
     def __init__(self, e, slope, curvature, at_rest=False):
         self.model, self.at_rest = Scalar(), at_rest
@@ -205,7 +208,7 @@ def test_the_mode_of_a_lopsided_energy_is_found_from_either_side():
     assert found.converged.all()
     assert placed.m.min() < -2.0 < 2.0 < placed.m.max()
     np.testing.assert_allclose(found.y, placed.m, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(found.root, 0.5, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(found.stiffness, 4.0, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("energy", [steep(), double_well(at_rest=False)], ids=["steep", "double"])
@@ -225,6 +228,20 @@ def test_the_covariance_is_the_inverse_curvature_in_the_units_of_the_state():
     found = laplace(wide.at(np.array([0.2]), np.array([0.4]), DT))
     np.testing.assert_allclose(found.covariance, [[4.0 * 0.2**2]], rtol=1e-12)
     np.testing.assert_allclose(found.W, [[2.0]], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("smoothing", "left"), [(1.0, 3.0), (3.99, 3.99 / 4), (6.0, 1.5)])
+def test_the_smoothing_of_the_learning_is_taken_out_of_the_covariance(smoothing, left):
+    wide = Shaped(lambda v: v * v / 8.0, lambda v: v / 4.0, lambda v: 0.25 + 0.0 * v)
+    wide.smoothing = smoothing
+    x = np.array([0.2])
+    found = laplace(wide.at(x, np.array([0.4]), DT))
+    np.testing.assert_allclose(found.covariance, [[left * 0.2**2]], rtol=1e-12)
+    np.testing.assert_allclose(found.W, [[np.sqrt(left)]], rtol=1e-12)
+    wide.smoothing = 0.0
+    sharp = laplace(wide.at(x, np.array([0.4]), DT))
+    np.testing.assert_array_equal(found.A, sharp.A)
+    np.testing.assert_array_equal(found.delta, sharp.delta)
 
 
 def test_a_nearly_flat_mode_has_at_most_ten_times_the_nominal_deviation():

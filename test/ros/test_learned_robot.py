@@ -28,10 +28,11 @@ def controller(**given):
     return Controller(controller_settings(values, robot_model_of(values)))
 
 
-def test_the_estimator_knows_that_the_robot_turns_less_than_it_says(learned):
+@pytest.mark.parametrize("rate", [4, 10, 50])
+def test_the_estimator_knows_at_any_rate_that_the_robot_turns_less_than_it_says(learned, rate):
     x, messages, truth = np.array([0.0, 0.0, 0.0, 0.6, 0.4]), [], []
-    for _ in range(30):
-        x = moved(x, np.zeros(2), DT)
+    for _ in range(3 * rate):
+        x = moved(x, np.zeros(2), 1.0 / rate)
         truth.append(x[2])
         twist = {"linear": (x[3], 0, 0), "angular": (0, 0, x[4])}
         messages.append(
@@ -40,7 +41,7 @@ def test_the_estimator_knows_that_the_robot_turns_less_than_it_says(learned):
     ends = []
     for model in ({"model": "diff_drive"}, learned):
         made = estimator(**model)
-        feed(made, "odom0", messages, period=round(1e3 * DT) * MS)
+        feed(made, "odom0", messages, period=1000 // rate * MS)
         ends.append(made.filter.estimate.belief.state[2])
     turned = truth[-1] - truth[0]
     assert ends[0] == pytest.approx(SAID * turned, rel=0.03)
@@ -57,6 +58,17 @@ def test_a_long_way_without_messages_is_predicted_in_whole_steps(learned):
     expected = made.model.f(state, np.zeros(2), 0.25)
     np.testing.assert_allclose(after, expected, atol=1e-12)
     assert abs(after[2] - MODEL.f(state, np.zeros(2), 0.25)[2]) > 0.01
+
+
+@pytest.mark.parametrize("period", [30, 100, 170])
+def test_particles_move_on_it_over_any_time(learned, period):
+    x, ends = np.array([0.0, 0.0, 0.0, 0.6, 0.4]), []
+    twist = {"linear": (x[3], 0, 0), "angular": (0, 0, x[4]), "twist_variance": (1e-6,) * 6}
+    for name in ("ekf", "energy"):
+        made = estimator(**learned, estimator=name, particles=200)
+        feed(made, "odom0", [lambda stamp: odometry(stamp, **twist)] * 20, period=period * MS)
+        ends.append(made.filter.estimate.belief.state[2])
+    assert ends[1] == pytest.approx(ends[0], rel=0.05)
 
 
 def test_the_process_noise_is_the_checkpoints(learned):
