@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dposv, dpotrf
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.models.base import Jacobians, Model
@@ -250,10 +249,7 @@ def _lower(
 def _newton_step(slope: Floats, curvature: Floats) -> tuple[Floats, Flags | np.bool_]:
     """Return a step downhill (…, n), and where the curvature is positive."""
     # A factor is sooner had than eigenvalues, and tells that none is too low.
-    if curvature.ndim == 2:
-        if not dpotrf(curvature - _LEAST_CURVATURE * np.eye(slope.size))[1]:
-            return -dposv(curvature, slope)[1], np.True_
-    elif _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
+    if _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
         return -_solved(curvature, slope[..., None])[..., 0], np.True_
     eigenvalues, axes = np.linalg.eigh(curvature)
     size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
