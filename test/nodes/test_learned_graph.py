@@ -1,4 +1,4 @@
-"""The graph on a learned transition, by parameters alone: it drives, and says what it can't drive."""
+"""The graph on a learned transition, by parameters alone: it drives, or says why it does not."""
 
 import dataclasses
 
