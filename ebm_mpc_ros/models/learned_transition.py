@@ -35,7 +35,10 @@ class Support(NamedTuple):
     def trust(self, c: Floats) -> tuple[Floats, Floats]:
         """Return α = exp(-d²/2) (…,), d = max(0, r - reach), and ∂α/∂c (…, C)."""
         offset = (c - self.centre) @ self.factor
-        distance = np.sqrt((offset * offset).sum(-1))
+        square = (offset * offset).sum(-1)
+        if (square <= self.reach * self.reach).all():
+            return np.ones_like(square), np.zeros_like(offset)
+        distance = np.sqrt(square)
         beyond = np.maximum(distance - self.reach, 0.0)
         trust = np.exp(-0.5 * beyond * beyond)
         # Where it is 0 it is within reach, and 0/0 would not be.

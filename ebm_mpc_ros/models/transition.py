@@ -177,6 +177,7 @@ def mode(placed: PlacedTransition, guess: Floats | None = None) -> Mode:
         guess: Where the mode may be (…, n).
     """
     y: Floats = np.zeros(placed.nominal.factor.shape[:-1])
+    least = _LEAST_CURVATURE * np.eye(y.shape[-1])
     # A trial may lie where E overflows: it is taken back.
     with np.errstate(all="ignore"):
         value = placed.value(y)
@@ -184,12 +185,14 @@ def mode(placed: PlacedTransition, guess: Floats | None = None) -> Mode:
             y, value = _lower(placed, y, value, guess)
         for _ in range(_MOST_STEPS):
             slope, curvature = placed.slope_and_curvature(y)
+            # A factor is sooner had than eigenvalues, and tells that none is too low or no number.
+            stiff = _factored(curvature - least)
             # A sum of numbers is one where each is. Of a slope that is none, no step leads down.
-            usable = np.isfinite(curvature.sum((-2, -1)) + value)
+            usable = np.isfinite(value if stiff else curvature.sum((-2, -1)) + value)
             if not usable.all():
                 curvature = np.where(usable[..., None, None], curvature, np.eye(y.shape[-1]))
-            step, convex = _newton_step(slope, curvature)
             flat = np.abs(slope).max(-1) <= _TOLERANCE
+            step, convex = _newton_step(slope, curvature, stiff=stiff)
             found = np.asarray(usable & flat & convex)
             if found.all():
                 break
@@ -246,10 +249,11 @@ def _lower(
     return np.where(better[..., None], other, y), np.where(better, theirs, value)
 
 
-def _newton_step(slope: Floats, curvature: Floats) -> tuple[Floats, Flags | np.bool_]:
-    """Return a step downhill (…, n), and where the curvature is positive."""
-    # A factor is sooner had than eigenvalues, and tells that none is too low.
-    if _factored(curvature - _LEAST_CURVATURE * np.eye(slope.shape[-1])):
+def _newton_step(
+    slope: Floats, curvature: Floats, *, stiff: bool
+) -> tuple[Floats, Flags | np.bool_]:
+    """Return a step downhill (…, n), and where the curvature is positive, as where all is stiff."""
+    if stiff:
         return -_solved(curvature, slope[..., None])[..., 0], np.True_
     eigenvalues, axes = np.linalg.eigh(curvature)
     size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
@@ -258,11 +262,11 @@ def _newton_step(slope: Floats, curvature: Floats) -> tuple[Floats, Flags | np.b
 
 
 def _factored(matrices: Floats) -> bool:
+    """Return whether all are finite and positive definite."""
     try:
-        np.linalg.cholesky(matrices)
+        return bool(np.isfinite(np.linalg.cholesky(matrices).sum()))
     except np.linalg.LinAlgError:
         return False
-    return True
 
 
 def _descended(
