@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from husky_drive import Drive, husky
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from ebm_mpc_ros.learning.checkpoint import Checkpoint
 from ebm_mpc_ros.learning.learned_model import learned_model
@@ -46,6 +47,7 @@ _ERRORS = (("yaw rate", "rad/s"), ("heading", "rad"), ("place", "m"))
 # 5 s, far longer than errors hang together.
 _BLOCK = 50
 _RESAMPLED = 2000
+_NEIGHBOURS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +162,7 @@ def _tried(seeds: int, *, published: bool) -> Iterator[Figure]:
         "nominal": [nominal(known, messages)],
     }
     of = "published twist" if published else "wheels' speeds"
+    yield _ceiling(known, f"u of the {of}: yaw rate 1 s ahead, 100 nearest neighbours, known part")
     for ahead in sorted({_SECOND, messages}, reverse=True):
         squares = {
             way: np.mean([each.errors(new, ahead) ** 2 for each in several], axis=0)
@@ -177,6 +180,40 @@ def _tried(seeds: int, *, published: bool) -> Iterator[Figure]:
                 1.0 if ahead == _SECOND else None,
                 f"95 %: {low:.2f} to {high:.2f}; {said} {unit}",
             )
+
+
+def _ceiling(known: Drive, name: str) -> Figure:
+    """Return what any function of x and u would leave of the yaw rate's error, about, by thirds.
+
+    Beside it what a linear one leaves, and one that knows u of each message.
+    """
+    squares: dict[str, list[float]] = {}
+
+    def told(drive: Drive) -> tuple[Floats, Floats, Floats]:
+        begin, one = drive.starts(_SECOND), np.ones((len(drive.starts(_SECOND)), 1))
+        x = drive.states[begin, 3:]
+        each = [drive.inputs(begin + k, 1) for k in range(_SECOND)]
+        error = nominal(drive, 1).errors(drive, _SECOND)[:, 0]
+        return np.hstack((x, drive.inputs(begin, _SECOND), one)), np.hstack((x, *each, one)), error
+
+    for part, others in _folds(known):
+        little, much, error = (
+            np.concatenate(rows) for rows in zip(*map(told, others), strict=True)
+        )
+        new_little, new_much, truth = told(part)
+        scale = little[:, :-1].std(axis=0)
+        near = KDTree(little[:, :-1] / scale).query(new_little[:, :-1] / scale, k=_NEIGHBOURS)[1]
+        for way, guess in (
+            ("nominal", 0.0),
+            ("neighbours", error[near].mean(axis=1)),
+            ("linear", new_little @ np.linalg.lstsq(little, error, rcond=None)[0]),
+            ("linear, u of each message", new_much @ np.linalg.lstsq(much, error, rcond=None)[0]),
+        ):
+            squares.setdefault(way, []).append(float(np.mean((truth - guess) ** 2)))
+    rms = {way: float(np.sqrt(np.mean(each))) for way, each in squares.items()}
+    value = rms.pop("neighbours")
+    said = ", ".join(f"{way} {one:.3g}" for way, one in rms.items())
+    return Figure(name, value, "rad/s", beside=said)
 
 
 def _interval(squares: Floats, others: Floats) -> Floats:
