@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ebm_mpc_ros.energy.rollout import roll
 from ebm_mpc_ros.models.base import array_namespace
 
 if TYPE_CHECKING:
@@ -176,12 +177,7 @@ class PlanEnergy:
         return x.view(x.shape[0], self.horizon, self._R.shape[0]).transpose(0, 1).contiguous()
 
     def _roll(self, x: Tensor, U: Tensor) -> Tensor:
-        """Return the states (N + 1, K, n) of the inputs U (N, K, m), which are `x` by time.
-
-        Picard sweeps X ← x₀ + Σ (f(X, U) - X) over all stages at once until nothing changes. Sweep
-        i is exact up to stage i at least, and where states integrate one another (speed, heading,
-        place) a sweep settles each next one: a few batched calls of f instead of N.
-        """
+        """Return the states (N + 1, K, n) of the inputs U (N, K, m), which are `x` by time."""
         N, K = U.shape[:2]
         X = U.new_empty(N + 1, K, self._x0.shape[0])
         X[0] = self._x0
@@ -191,15 +187,7 @@ class PlanEnergy:
             inputs, states, sensitivity = self._guess
             guess = torch.addmm(states, x - inputs, sensitivity)
             X[1:] = guess.view(K, N, -1).transpose(0, 1)
-        states, inputs = self._native(X), self._native(U)
-        before, after = states[:-1], states[1:]
-        for _ in range(N):
-            following = (self._model.f(before, inputs, self._dt) - before).cumsum(0)
-            following += states[0]
-            change = abs(following - after).max()
-            after[...] = following
-            if change <= self._tolerance:
-                break
+        roll(self._model, self._native(X), self._native(U), self._dt, self._tolerance)
         return X
 
     def _state_costs(self, X: Array) -> tuple[Array, Array]:

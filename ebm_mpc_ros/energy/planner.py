@@ -18,6 +18,7 @@ from ebm_mpc_ros.energy.checks import (
     check_share,
 )
 from ebm_mpc_ros.energy.controlled import Controlled
+from ebm_mpc_ros.energy.correction import Correction
 from ebm_mpc_ros.energy.descent import Descent, descend
 from ebm_mpc_ros.energy.langevin import mala
 from ebm_mpc_ros.energy.outcome import Floats, Plan, check_shapes, made, refusal, refused
@@ -109,6 +110,7 @@ class Planner:
         self._model, self._settings = model, settings
         self._device, self._dtype = torch.device(device), dtype
         self._generator = torch.Generator(self._device)
+        self._correction = Correction(model, settings.dt, settings.horizon)
         self.use(cost)
         self.reset()
 
@@ -126,6 +128,7 @@ class Planner:
         """Forget the last plan and all chains; start the noise over."""
         self._generator.manual_seed(self._settings.seed)
         self._controller.reset()
+        self._correction.reset()
         self._last: Tensor | None = None
         self._chains = self._bounds[0].new_zeros(self._settings.chains, len(self._bounds[0]))
         self._oldest = 0
@@ -162,17 +165,27 @@ class Planner:
             return time.monotonic() > deadline
 
         settings, T = self._settings, self._settings.temperature
-        energy = PlanEnergy(
-            self._model,
-            self._cost,
-            settings.dt,
-            state=self._tensor(state),
-            reference=self._tensor(reference),
-            obstacles=self._tensor(obstacles),
-        )
+
+        def energy_about(inputs: Tensor) -> PlanEnergy:
+            start = self._tensor(state)
+            return PlanEnergy(
+                self._correction.about(start, inputs),
+                self._cost,
+                settings.dt,
+                state=start,
+                reference=self._tensor(reference),
+                obstacles=self._tensor(obstacles),
+            )
+
         begins = self._last is None or elapsed_s >= settings.horizon * settings.dt
         found = self._controlled(state, reference)
-        last = self._first(energy, found) if begins else self._shift(elapsed_s)
+        if begins:
+            still = torch.zeros_like(self._bounds[0])
+            energy = energy_about(still if found is None else found)
+            last = self._first(energy, found)
+        else:
+            last = self._shift(elapsed_s)
+            energy = energy_about(last)
         expansion = energy.expand(last)
         factor, failed = torch.linalg.cholesky_ex(expansion.hessian)
         if int(failed):
@@ -210,6 +223,8 @@ class Planner:
         switched = gain > (0.0 if begins else settings.switch_margin)
         chosen = best if switched else 0
         self._last = descent.x[chosen]
+        if switched:
+            energy = energy_about(self._last)
         complete = chains.steps == settings.steps and descent.steps == settings.descent_steps
         return made(
             energy,

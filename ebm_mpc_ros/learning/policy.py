@@ -21,6 +21,7 @@ from ebm_mpc_ros.energy.checks import (
     check_positive,
     check_share,
 )
+from ebm_mpc_ros.energy.correction import Correction, nominal_of
 from ebm_mpc_ros.energy.descent import descend
 from ebm_mpc_ros.energy.outcome import Plan, check_shapes, made, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
@@ -150,7 +151,7 @@ class LearnedPolicy:
             model: The robot.
             cost: J and the bounds, see `added`.
             settings: How chunks are sampled.
-            name: The model's name.
+            name: The model's name; of a learned one, that of its nominal model.
             dt: Step of a chunk in s.
             horizon: Steps of a chunk.
             device: Where torch computes.
@@ -166,7 +167,7 @@ class LearnedPolicy:
             dt=dt,
             horizon=horizon,
         )
-        checkpoint.require_options(model)
+        checkpoint.require_options(nominal_of(model))
         self._sight = _sight(checkpoint)
         checkpoint.require(condition_names=tuple(condition_units(model, self._sight)))
         wells = restored(checkpoint).to(device)
@@ -175,6 +176,7 @@ class LearnedPolicy:
         self._contract = checkpoint.contract
         self._device = torch.device(device)
         self._generator = torch.Generator(self._device)
+        self._correction = Correction(model, dt, horizon)
         least, largest = wells.sigma_range
         sigmas = geometric(largest, least, settings.levels)
         self._sigmas = sigmas
@@ -215,6 +217,7 @@ class LearnedPolicy:
     def reset(self) -> None:
         """Forget the last chunk and all chains; start the noise over."""
         self._generator.manual_seed(self._settings.seed)
+        self._correction.reset()
         self._last: Tensor | None = None
         self._chains: Tensor | None = None
 
@@ -246,21 +249,26 @@ class LearnedPolicy:
 
         goal = self._goal(reference)
         levels, free, judge = self._levels(state, goal, obstacles)
-        energy = self._energy(state, goal, obstacles)
-        change = LinearChange(energy, self._mean, self._factor)
         self._shift(elapsed_s / self._contract.dt)
         kept = self._keep(levels)
         samples = self._sample(levels, deadline)
-        if samples.ended is Ended.COMPLETE:
-            energies = judge.energy(samples.x) + energy.energy(change.to_original(samples.x))
-            best = samples.x[energies.topk(settings.candidates, largest=False).indices]
-            candidates = best if kept is None else torch.cat([kept, best])
-        elif kept is None:
+        sampled = samples.ended is Ended.COMPLETE
+        if kept is not None:
+            about = kept[0]
+        elif sampled:
+            about = samples.best
+        else:
             limit = f"the time limit of {settings.time_limit:g} s passed before the first plan"
             diverged = samples.ended is Ended.DIVERGED
             return self._refused(state, "no chain's energy is finite" if diverged else limit)
+        energy = self._energy(state, goal, obstacles, about)
+        change = LinearChange(energy, self._mean, self._factor)
+        if sampled:
+            energies = judge.energy(samples.x) + energy.energy(change.to_original(samples.x))
+            best = samples.x[energies.topk(settings.candidates, largest=False).indices]
+            candidates = best if kept is None else torch.cat([kept, best])
         else:
-            energies, candidates = samples.energy, kept
+            energies, candidates = samples.energy, about[None]
         self._chains = samples.x
         descent = descend(
             Total(free, change),
@@ -279,6 +287,8 @@ class LearnedPolicy:
         switched = kept is not None and gain > settings.switch_margin
         chosen = lowest if switched or kept is None else 0
         self._last = descent.x[chosen]
+        if chosen:
+            energy = self._energy(state, goal, obstacles, self._last)
         return made(
             energy,
             change.to_original(self._last[None])[0],
@@ -288,7 +298,7 @@ class LearnedPolicy:
             samples,
             shown=settings.shown,
             switched=switched,
-            complete=samples.ended is Ended.COMPLETE and descent.steps == settings.descent_steps,
+            complete=sampled and descent.steps == settings.descent_steps,
             time_limit=settings.time_limit,
         )
 
@@ -308,13 +318,15 @@ class LearnedPolicy:
         *placed, free, judge = self._wells.levels(c, [*self._sigmas, self._free, self._judge])
         return placed_levels(placed, self._sigmas, self._settings.ratio), free, judge
 
-    def _energy(self, state: Floats, goal: Floats, obstacles: Floats) -> PlanEnergy:
-        there = self._tensor(model_reference(self._model, goal))
+    def _energy(self, state: Floats, goal: Floats, obstacles: Floats, about: Tensor) -> PlanEnergy:
+        """Return J, with what was learned of the dynamics to first order about a chunk (d,)."""
+        there, start = self._tensor(model_reference(self._model, goal)), self._tensor(state)
+        inputs = self._mean + about / self._factor.diagonal()
         return PlanEnergy(
-            self._model,
+            self._correction.about(start, inputs),
             self._cost,
             self._contract.dt,
-            state=self._tensor(state),
+            state=start,
             reference=there.repeat(self._contract.horizon + 1, 1),
             obstacles=self._tensor(obstacles),
         )
