@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.estimation.sensors import STANDARD_GRAVITY
 from ebm_mpc_ros.models import CANONICAL_STATES
 from ebm_mpc_ros.ros.parameters import Parameter
-from ebm_mpc_ros.ros.robot_model import CHECKPOINT, WHEELBASE
+from ebm_mpc_ros.ros.robot_model import MODEL_CHECKPOINT, WHEELBASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,7 @@ _GENERAL = (
         ),
     ),
     WHEELBASE,
-    CHECKPOINT,
+    MODEL_CHECKPOINT,
     Parameter(
         name="estimator",
         kind="str",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ebm_mpc_ros.control import ControlProblem, FallbackSettings, SolverSettings
 from ebm_mpc_ros.ros.controller import ControllerSettings
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
-from ebm_mpc_ros.ros.robot_model import CHECKPOINT, check_step
+from ebm_mpc_ros.ros.robot_model import check_step
 from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS, bounds, weights
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MPC_PARAMETERS = (
     *ROBOT_PARAMETERS,
-    CHECKPOINT,
     Parameter(
         name="dt",
         kind="float",

@@ -14,6 +14,7 @@ from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings
 from ebm_mpc_ros.resources import resolved
 from ebm_mpc_ros.ros.parameters import ParameterError
 from ebm_mpc_ros.ros.policy_parameters import plan_cost
+from ebm_mpc_ros.ros.robot_model import LEARNED, check_step, nominal_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,7 @@ def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
         ParameterError: The values don't fit together, or the checkpoint is none for this robot.
     """
     cost = plan_cost(values, model)
+    check_step(model, values["dt"])
     try:
         if not values["checkpoint"]:
             return _planner(values, model, cost, device)
@@ -64,7 +66,7 @@ def policy_of(values: Mapping[str, Any], model: Model, device: str) -> Policy:
             model,
             cost,
             policy_settings(values),
-            name=values["model"],
+            name=nominal_name(values),
             dt=values["dt"],
             horizon=values["horizon"],
             device=device,
@@ -79,6 +81,8 @@ def _planner(values: Mapping[str, Any], model: Model, cost: PlanCost, device: st
     settings, noise = planner_settings(values), values["risk_seeking_noise"]
     if not noise:
         return Planner(model, cost, settings, device=device)
+    if values["model"] == LEARNED:
+        raise ParameterError(f"parameter risk_seeking_noise is not for model = {LEARNED}")
     if len(noise) != len(model.noise_names):
         wanted = f"one for each of {', '.join(model.noise_names)}"
         raise ParameterError(f"parameter risk_seeking_noise has {len(noise)} values, not {wanted}")

@@ -53,7 +53,8 @@ POLICY_PARAMETERS = (
         kind="str",
         default="",
         description=(
-            "What train made, a path or package://NAME/PATH; empty for the tracking cost alone."
+            "The policy's: what train made, a path or package://NAME/PATH; empty for the tracking "
+            "cost alone."
         ),
     ),
     _number("frequency", 20.0, "Hz", "Rate of plans.", least=0.1, most=200.0),

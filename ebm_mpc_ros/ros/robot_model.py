@@ -1,10 +1,10 @@
-"""The parameters `model`, `wheelbase` and `checkpoint`, which make the robot's model."""
+"""The parameters `model`, `wheelbase` and `model_checkpoint`, which make the robot's model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
+from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError, load
 from ebm_mpc_ros.learning.learned_model import learned_model
 from ebm_mpc_ros.models import Model, load_model
 from ebm_mpc_ros.resources import resolved
@@ -25,8 +25,8 @@ WHEELBASE = Parameter(
     unit="m",
     description="Distance between the axles of model ackermann.",
 )
-CHECKPOINT = Parameter(
-    name="checkpoint",
+MODEL_CHECKPOINT = Parameter(
+    name="model_checkpoint",
     kind="str",
     default="",
     description="Of model learned: what train made of a transition, a path or package://NAME/PATH.",
@@ -47,6 +47,16 @@ def robot_model(name: str, options: Mapping[str, Any] | None = None) -> Model:
         raise ParameterError(f"parameter model = {name}: {error}") from error
 
 
+def nominal_name(values: Mapping[str, Any]) -> str:
+    """Return the parameter `model`, or the name of the model that a learned one is about.
+
+    Raises:
+        ParameterError: The checkpoint can't be read.
+    """
+    name: str = values["model"]
+    return _checkpoint(values).contract.model if name == LEARNED else name
+
+
 def check_step(model: Model, dt: float) -> None:
     """Check that a parameter dt is a whole multiple of the step that a model is made for.
 
@@ -64,10 +74,17 @@ def check_step(model: Model, dt: float) -> None:
 
 
 def _learned(values: Mapping[str, Any]) -> Model:
-    path = values.get(CHECKPOINT.name)
-    if not path:
-        raise ParameterError(f"parameter checkpoint: must be a file with model = {LEARNED}")
     try:
-        return learned_model(load(resolved(path)), values)
+        return learned_model(_checkpoint(values), values)
+    except CheckpointError as error:
+        raise ParameterError(f"parameter {MODEL_CHECKPOINT.name}: {error}") from error
+
+
+def _checkpoint(values: Mapping[str, Any]) -> Checkpoint:
+    name = MODEL_CHECKPOINT.name
+    if not values.get(name):
+        raise ParameterError(f"parameter {name}: must be a file with model = {LEARNED}")
+    try:
+        return load(resolved(values[name]))
     except (CheckpointError, FileNotFoundError) as error:
-        raise ParameterError(f"parameter checkpoint: {error}") from error
+        raise ParameterError(f"parameter {name}: {error}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ebm_mpc_ros.control import Actuation, CommandLimits, FollowerSettings
 from ebm_mpc_ros.models.inputs import RATES
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
-from ebm_mpc_ros.ros.robot_model import WHEELBASE, robot_model
+from ebm_mpc_ros.ros.robot_model import MODEL_CHECKPOINT, WHEELBASE, robot_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,7 @@ ROBOT_PARAMETERS = (
         default="diff_drive",
         description="The robot's model: diff_drive, ackermann, omni, learned or module:Class.",
     ),
+    MODEL_CHECKPOINT,
     WHEELBASE,
     Parameter(
         name="odom_frame",

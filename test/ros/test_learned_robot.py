@@ -19,7 +19,7 @@ from ebm_mpc_ros.ros.robot_parameters import robot_model_of
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     path = checkpoint(tmp_path_factory.mktemp("learned"))
-    return {"model": "learned", "checkpoint": str(path)}
+    return {"model": "learned", "model_checkpoint": str(path)}
 
 
 def controller(**given):
@@ -104,12 +104,15 @@ def test_the_controller_plans_on_it(learned):
     [
         ({"dt": 0.05}, r"parameter dt = 0.05: must be 0.1, .* or a whole multiple"),
         (
-            {"dt": 0.1, "checkpoint": ""},
-            "parameter checkpoint: must be a file with model = learned",
+            {"dt": 0.1, "model_checkpoint": ""},
+            "parameter model_checkpoint: must be a file with model = learned",
         ),
-        ({"dt": 0.1, "checkpoint": "nowhere"}, "parameter checkpoint: nowhere"),
+        ({"dt": 0.1, "model_checkpoint": "nowhere"}, "parameter model_checkpoint: nowhere"),
         (
-            {"dt": 0.1, "checkpoint": "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"},
+            {
+                "dt": 0.1,
+                "model_checkpoint": "package://ebm_mpc_ros/checkpoints/two_sided.safetensors",
+            },
             "trained for kind policy, but kind is transition here",
         ),
     ],
@@ -119,7 +122,7 @@ def test_what_can_not_be_driven_is_refused_in_words(learned, given, words):
         controller(**(learned | given))
     if given["dt"] == DT:
         with pytest.raises(ParameterError, match=words):
-            estimator(**(learned | {"checkpoint": given["checkpoint"]}))
+            estimator(**(learned | {"model_checkpoint": given["model_checkpoint"]}))
 
 
 def test_the_nodes_run_it_without_torch(learned):
