@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(150)
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     path = checkpoint(tmp_path_factory.mktemp("learned"))
-    return {"model": "learned", "checkpoint": str(path)}
+    return {"model": "learned", "model_checkpoint": str(path)}
 
 
 def graph(learned, **mpc):
