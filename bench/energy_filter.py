@@ -36,10 +36,11 @@ def main() -> int:
     seeds, rounds = (5, 20) if arguments.quick else (20, 100)
     if arguments.quick:
         print(f"--quick: {seeds} seeds in place of 20, {rounds} rounds in place of 100")
-    return conclude("the energy filter", [*_ambiguity(seeds), *_times(rounds)], arguments)
+    return conclude("the energy filter", [*ambiguity(seeds), *_times(rounds)], arguments)
 
 
-def _ambiguity(seeds: int) -> list[Figure]:
+def ambiguity(seeds: int) -> list[Figure]:
+    """Return how often each estimator is on the wrong side of two beacons' line."""
     outcomes = np.array([_lost(seed) for seed in range(seeds)])
     one_sided, lost, wrong, middle = 100.0 * outcomes.mean(axis=0)
     return [

@@ -6,17 +6,16 @@ told by stamps up to their own. A step is some of the wheels' messages, so that 
 interpolated; one second is ten of them, 0.99 s, predicted from a state and the inputs.
 
 Settings are those, of a few, of which the product of the three errors one second ahead is least
-on thirds of the first 70 %, each learned from the other two (--choose).
+on thirds of the first 70 %, each learned from the other two (`choose`).
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from report import Figure, conclude, options
+from report import Figure
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -227,7 +226,7 @@ def _interval(squares: Floats, others: Floats) -> Floats:
     return np.asarray(np.quantile(ratio, (0.025, 0.975), axis=0))
 
 
-def _choose() -> None:
+def choose() -> None:
     """Print the errors of settings on parts of the first 70 %, one second ahead."""
     for published in (False, True):
         known = husky(published=published).share(0.0, _TRAINED)
@@ -251,22 +250,3 @@ def _folds(drive: Drive) -> Iterator[tuple[Drive, list[Drive]]]:
         low, high = k / _FOLDS, (k + 1) / _FOLDS
         others = [drive.share(0.0, low), drive.share(high, 1.0)]
         yield drive.share(low, high), [other for other in others if len(other.states)]
-
-
-def main() -> int:
-    """Learn, measure and print."""
-    parser = options(__doc__.splitlines()[0])
-    parser.add_argument("--choose", action="store_true", help="compare settings, and no more")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.choose:
-        _choose()
-        return 0
-    if arguments.quick:
-        print(f"--quick: 1 training in place of {_SEEDS}")
-    figures = husky_transition(quick=arguments.quick)
-    return conclude("one energy, husky.bag", figures, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from report import Figure, conclude, options
+from report import Figure
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -349,16 +348,3 @@ def _sampling_errors(
     apart = (means[0] - means[1]) - (wanted[0] - wanted[1])
     (mean, covariance), _ = off
     return mean, covariance[np.triu_indices(4)], apart / (np.sqrt(2.0) * deviation)
-
-
-def main() -> int:
-    """Measure and print."""
-    arguments = options(__doc__.splitlines()[0]).parse_args()
-    torch.set_num_threads(1)
-    if arguments.quick:
-        print("--quick: 1 seed in place of 3, 4 rounds of sampling in place of 20")
-    return conclude("one energy, linear", linear(quick=arguments.quick), arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
