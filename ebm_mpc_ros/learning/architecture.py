@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ebm_mpc_ros.energy.conditional_gaussian import ConditionalGaussian
 from ebm_mpc_ros.energy.mlp import EnergyMLP
 from ebm_mpc_ros.energy.networks import DenseNetwork
 from ebm_mpc_ros.energy.wells import Wells
 from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
+from ebm_mpc_ros.learning.residuals import learned_names
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.learning.contract import Contract
 
-Network = Wells | EnergyMLP
+Network = Wells | EnergyMLP | ConditionalGaussian
 
 
 def build(contract: Contract) -> Network:
@@ -38,6 +40,8 @@ def build(contract: Contract) -> Network:
         return Wells(DenseNetwork(conditions, variables, **sizes), (low, high))
     if contract.kind == "transition" and name == "mlp":
         return EnergyMLP(len(contract.state_names), conditions, **sizes)
+    if contract.kind == "transition" and name == "gaussian":
+        return ConditionalGaussian(len(learned_names(contract)), conditions, **sizes)
     raise ValueError(f"no network {name!r} for a {contract.kind}")
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
 from ebm_mpc_ros.learning.normaliser import Scaling
 from ebm_mpc_ros.learning.recording import DataError
-from ebm_mpc_ros.learning.residuals import Noise, transition_units
+from ebm_mpc_ros.learning.residuals import Noise, learned_names, transition_units
 from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models.gaussian_network import GaussianNetwork
 from ebm_mpc_ros.models.learned_model import LearnedModel
 from ebm_mpc_ros.models.learned_transition import LearnedTransition, Support
 from ebm_mpc_ros.models.silu_network import SiluNetwork
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.learning.contract import Contract
     from ebm_mpc_ros.learning.recording import Floats
 
-_NETWORK = "mlp"
+_MLP, _GAUSSIAN = "mlp", "gaussian"
 
 
 def learned_model(
@@ -68,18 +69,24 @@ def learned_model(
     return LearnedModel(energy)
 
 
-def _network(checkpoint: Checkpoint) -> tuple[SiluNetwork, float]:
+def _network(checkpoint: Checkpoint) -> tuple[SiluNetwork | GaussianNetwork, float]:
     """Return f of y and of conditions that are not normalised, and κ.
 
     Raises:
         ValueError: It is another network, or arrays are missing or of other sizes.
     """
-    contract, arrays = checkpoint.contract, dict(checkpoint.arrays)
-    sizes = dict(contract.architecture)
+    sizes = dict(checkpoint.contract.architecture)
     name, hidden = sizes.pop("name", None), sizes.pop("hidden", None)
+    if name == _GAUSSIAN and not sizes:
+        return _gaussian(checkpoint, hidden), 1.0
     confinement = float(sizes.pop("confinement", 1.0))
-    if name != _NETWORK or sizes:
+    if name != _MLP or sizes:
         raise ValueError(f"no network {name!r} with {', '.join(sizes) or 'nothing more'}")
+    return _mlp(checkpoint, hidden), confinement
+
+
+def _mlp(checkpoint: Checkpoint, hidden: Any) -> SiluNetwork:
+    contract = checkpoint.contract
     variables = len(contract.state_names)
     wanted = {
         "first.weight": (hidden, variables + len(contract.condition_names)),
@@ -88,13 +95,60 @@ def _network(checkpoint: Checkpoint) -> tuple[SiluNetwork, float]:
         "second.bias": (hidden,),
         "last.weight": (1, hidden),
     }
-    if {name: array.shape for name, array in arrays.items()} != wanted:
-        raise ValueError(f"its weights are not those of {_NETWORK} with {hidden} hidden units")
-    first, offset, weight, bias, last = (np.asarray(arrays[name], np.float64) for name in wanted)
+    first, offset, weight, bias, last = _weights(checkpoint, wanted)
     mean, deviation = _scaling(contract)
     given = first[:, variables:] / deviation
     inner = np.ascontiguousarray(first[:, :variables])
-    return SiluNetwork(inner, given, offset - given @ mean, weight, bias, last[0]), confinement
+    return SiluNetwork(inner, given, offset - given @ mean, weight, bias, last[0])
+
+
+def _gaussian(checkpoint: Checkpoint, hidden: Any) -> GaussianNetwork:
+    """Return the network; of a state that was not learned the centre is 0 and the width 1."""
+    contract = checkpoint.contract
+    names, conditions = contract.state_names, len(contract.condition_names)
+    learned = [names.index(name) for name in learned_names(contract)]
+    wanted = {
+        "first.weight": (hidden, conditions),
+        "first.bias": (hidden,),
+        "second.weight": (hidden, hidden),
+        "second.bias": (hidden,),
+        "last.weight": (2 * len(learned), hidden),
+        "skip.weight": (2 * len(learned), conditions),
+        "skip.bias": (2 * len(learned),),
+    }
+    first, offset, weight, bias, last, skip, middle = _weights(checkpoint, wanted)
+    mean, deviation = _scaling(contract)
+    given, skip = first / deviation, skip / deviation
+    rows = learned + [len(names) + i for i in learned]
+
+    def spread(part: Floats) -> Floats:
+        whole = np.zeros((2 * len(names), *part.shape[1:]))
+        whole[rows] = part
+        return whole
+
+    return GaussianNetwork(
+        given,
+        offset - given @ mean,
+        weight,
+        bias,
+        spread(last),
+        spread(skip),
+        spread(middle - skip @ mean),
+    )
+
+
+def _weights(checkpoint: Checkpoint, wanted: Mapping[str, tuple[Any, ...]]) -> list[Floats]:
+    """Return the weights, in that order.
+
+    Raises:
+        ValueError: They are others, or of other sizes.
+    """
+    arrays, sizes = checkpoint.arrays, checkpoint.contract.architecture
+    if {name: array.shape for name, array in arrays.items()} != dict(wanted):
+        raise ValueError(
+            f"its weights are not those of {sizes['name']} with {sizes.get('hidden')} hidden units"
+        )
+    return [np.asarray(arrays[name], np.float64) for name in wanted]
 
 
 def _support(contract: Contract) -> Support:

@@ -11,11 +11,16 @@ from ebm_mpc_ros.learning.conditions import input_units
 from ebm_mpc_ros.learning.recording import DataError
 
 if TYPE_CHECKING:
+    from ebm_mpc_ros.learning.contract import Contract
     from ebm_mpc_ros.learning.recording import Floats
     from ebm_mpc_ros.models import Model
 
 _POSE = ("x", "y", "yaw")
-_UNITS = {"vx": "m/s", "vy": "m/s", "vyaw": "rad/s", "steering": "rad"}
+_UNITS = {
+    **dict.fromkeys(("vx", "vy", "command_vx"), "m/s"),
+    **dict.fromkeys(("vyaw", "command_vyaw"), "rad/s"),
+    "steering": "rad",
+}
 _WELL_KNOWN = 0.99
 _JITTER = 1e-6
 
@@ -79,6 +84,22 @@ def fitted_noise(
     unit = Noise(density=(1.0 / dt,) * len(model.noise_names), floor=0.0)
     own = residuals(model, unit, dt, x, u, following)
     return Noise(density=tuple((np.mean(own**2, axis=0) / dt).tolist()), floor=floor)
+
+
+def learned_names(contract: Contract) -> tuple[str, ...]:
+    """Return the states of a transition whose residuals were learned, in order.
+
+    Raises:
+        ValueError: They are none of the states.
+    """
+    names = contract.details.get("learned", contract.state_names)
+    if (
+        not isinstance(names, list | tuple)
+        or not names
+        or not set(names) <= {*contract.state_names}
+    ):
+        raise ValueError(f"learned is {names!r}, must be some of {contract.state_names}")
+    return tuple(name for name in contract.state_names if name in names)
 
 
 def transition_condition(model: Model, x: Floats, u: Floats) -> Floats:

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from ebm_mpc_ros.energy import score_matching
+from ebm_mpc_ros.energy.conditional_gaussian import ConditionalGaussian, likelihood
 from ebm_mpc_ros.energy.mlp import EnergyMLP
 from ebm_mpc_ros.energy.wells import Wells, denoising_loss
 from ebm_mpc_ros.learning.architecture import build
@@ -20,6 +21,7 @@ from ebm_mpc_ros.learning.contract import Contract
 from ebm_mpc_ros.learning.dataset import Dataset, Drive, before_split, dataset
 from ebm_mpc_ros.learning.examples import demonstrations, transitions
 from ebm_mpc_ros.learning.goals import FOLLOWING
+from ebm_mpc_ros.learning.normaliser import Scaling
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid, segments
 from ebm_mpc_ros.learning.residuals import (
@@ -168,11 +170,13 @@ def transition_task(
     floor: float,
     smoothing: float,
     sizes: Mapping[str, int],
+    form: str = "mlp",
 ) -> Task:
     """Return the task of learning what the nominal model gets wrong over a step.
 
     A coordinate that hardly scatters would have an energy of any depth: the density learned is
-    that of y + σ z, z ~ N(0, I), with σ = `smoothing`.
+    that of y + σ z, z ~ N(0, I), with σ = `smoothing`. One in which the model is right to within
+    the floor, such as a command that is a state, is not learned by a gaussian.
 
     Args:
         robot: The robot, whose model is the nominal one.
@@ -184,6 +188,8 @@ def transition_task(
         floor: Variance added to each of it over a step.
         smoothing: σ.
         sizes: The network's: hidden.
+        form: What is learned of y: "mlp", any energy, by score matching; "gaussian", one mode
+            whose place and widths depend on c, by the likelihood.
 
     Raises:
         DataError: The drives can't be learned from.
@@ -191,17 +197,18 @@ def transition_task(
     model = robot.model
     units = transition_units(model)
     steps = [transitions(segments(model, recording, grid)) for recording in recordings]
-    if density:
-        noise = Noise(density=density, floor=floor)
-    else:
-        known = [step.rows(before_split(step.begin, step.end, held_out)) for step in steps]
-        noise = fitted_noise(
-            model, floor, grid.dt, *(np.concatenate(parts) for parts in zip(*known, strict=True))
-        )
+    known = [step.rows(before_split(step.begin, step.end, held_out)) for step in steps]
+    own = fitted_noise(
+        model, floor, grid.dt, *(np.concatenate(parts) for parts in zip(*known, strict=True))
+    )
+    noise = Noise(density=density, floor=floor) if density else own
+    names, chosen = model.state_names, list(range(len(model.state_names)))
+    if form == "gaussian":
+        chosen = [i for i in chosen if own.density[i] * grid.dt > floor] or chosen
     drives = [
         Drive(
             transition_condition(model, step.states, step.inputs),
-            residuals(model, noise, grid.dt, step.states, step.inputs, step.following),
+            residuals(model, noise, grid.dt, step.states, step.inputs, step.following)[:, chosen],
             step.begin,
             step.end,
         )
@@ -211,14 +218,14 @@ def transition_task(
         drives,
         held_out=held_out,
         condition_names=tuple(units),
-        variable_names=[f"the residual of {name}" for name in model.state_names],
+        variable_names=[f"the residual of {names[i]}" for i in chosen],
         scale_variables=False,
         source=_source(recordings),
     )
     factor, reach = support(rows.train[0].astype(float))
     contract = Contract(
         kind="transition",
-        architecture={"name": "mlp", **sizes},
+        architecture={"name": form, **sizes},
         model=robot.name,
         state_names=model.state_names,
         input_names=model.input_names,
@@ -227,10 +234,11 @@ def transition_task(
         dt=grid.dt,
         horizon=1,
         condition_scaling=rows.condition_scaling,
-        variable_scaling=rows.variable_scaling,
+        variable_scaling=Scaling.identity(len(names)),
         sigmas=(smoothing,),
         data_digest=rows.digest,
         details={
+            "learned": [names[i] for i in chosen],
             "noise": asdict(noise),
             "support": {"factor": factor.tolist(), "reach": reach},
         }
@@ -238,15 +246,19 @@ def transition_task(
     )
 
     def loss(network: torch.nn.Module, c: Tensor, y: Tensor, generator: Generator) -> Tensor:
-        """Return the implicit loss with the exact trace, of smoothed y."""
+        """Return the loss of smoothed y: the implicit one with the exact trace, or likelihood."""
+        y = y + smoothing * torch.randn(y.shape, generator=generator, device=y.device)
+        if isinstance(network, ConditionalGaussian):
+            return likelihood(network, y, c).mean()
         assert isinstance(network, EnergyMLP)  # noqa: S101
-        noise = torch.randn(y.shape, generator=generator, device=y.device)
-        return score_matching.implicit(network.score_and_laplacian, y + smoothing * noise, c).mean()
+        return score_matching.implicit(network.score_and_laplacian, y, c).mean()
 
     data = _tensors(rows)
     # Of E = ½‖y‖², averaged over the noise: no better than the model, and no worse.
     size = data.held_out.y.shape[1]
-    nominal = 0.5 * (float(data.held_out.y.square().sum(-1).mean()) + smoothing**2 * size) - size
+    nominal = 0.5 * (float(data.held_out.y.square().sum(-1).mean()) + smoothing**2 * size)
+    if form == "mlp":
+        nominal -= size
     return Task(
         network=build(contract),
         loss=loss,

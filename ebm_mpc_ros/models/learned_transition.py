@@ -11,6 +11,7 @@ from ebm_mpc_ros.models.transition import Nominal
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.models.base import Model
+    from ebm_mpc_ros.models.gaussian_network import GaussianNetwork, PlacedGaussianNetwork
     from ebm_mpc_ros.models.silu_network import PlacedNetwork, SiluNetwork
 
 Floats = NDArray[np.float64]
@@ -62,7 +63,7 @@ class LearnedTransition:
     def __init__(
         self,
         model: Model,
-        network: SiluNetwork,
+        network: SiluNetwork | GaussianNetwork,
         support: Support,
         *,
         dt: float,
@@ -91,8 +92,8 @@ class LearnedTransition:
             ("error coordinates", model.state_size, n),
             ("noises", len(model.noise_names), n),
             ("variances", variance.size, n),
-            ("variables", network.inner.shape[1], n),
-            ("conditions", network.given.shape[1], conditions),
+            ("variables", network.variables, n),
+            ("conditions", network.conditions, conditions),
             ("conditions of the support", support.centre.size, conditions),
         ):
             if found != wanted:
@@ -146,7 +147,7 @@ class PlacedLearned(NamedTuple):
     """
 
     nominal: Nominal
-    network: PlacedNetwork
+    network: PlacedNetwork | PlacedGaussianNetwork
     trust: Floats
     trust_slope: Floats
     stiffness: Floats

@@ -32,6 +32,16 @@ class SiluNetwork(NamedTuple):
     bias: Floats
     outer: Floats
 
+    @property
+    def variables(self) -> int:
+        """Size d of y."""
+        return int(self.inner.shape[1])
+
+    @property
+    def conditions(self) -> int:
+        """Size C of c."""
+        return int(self.given.shape[1])
+
     def at(self, c: Floats) -> PlacedNetwork:
         """Return f(·, c) at conditions (…, C)."""
         return PlacedNetwork(self, c @ self.given.T + self.offset)

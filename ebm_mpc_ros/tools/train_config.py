@@ -251,6 +251,13 @@ _TRANSITION = (
         maximum=10.0,
         description="Noise added to the residuals learned, in deviations of that noise.",
     ),
+    Parameter(
+        name="network.form",
+        kind="str",
+        default="gaussian",
+        choices=("gaussian", "mlp"),
+        description="One mode whose place and width are learned, or any energy: needs more data.",
+    ),
 )
 
 SETTINGS = (*_BOTH, *_POLICY, *_TRANSITION)

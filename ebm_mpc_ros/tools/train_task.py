@@ -96,6 +96,7 @@ def make_task(
                 floor=values["noise_floor"],
                 smoothing=values["smoothing"],
                 sizes={"hidden": values["network.hidden"]},
+                form=values["network.form"],
             )
         else:
             task = policy_task(
