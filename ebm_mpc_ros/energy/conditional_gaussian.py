@@ -13,6 +13,8 @@ _BETA = 0.25
 class ConditionalGaussian(nn.Module):
     """E(y; c) = ½ ‖(y - m(c)) / s(c)‖², m and log s of two hidden layers and a linear path.
 
+    It begins as N(0, I), and so as the nominal model where y is its residual.
+
     Unlike `EnergyMLP` it has one mode and a known normaliser, and so is trained by the likelihood,
     which finds centres far more exactly than score matching does where widths differ.
     """
@@ -36,6 +38,8 @@ class ConditionalGaussian(nn.Module):
         self.second = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, 2 * variables, bias=False)
         self.skip = nn.Linear(conditions, 2 * variables)
+        for part in (self.last.weight, self.skip.weight, self.skip.bias):
+            nn.init.zeros_(part)
 
     def forward(self, c: Tensor) -> tuple[Tensor, Tensor]:
         """Return the centres m (B, d) and log s (B, d) at c (B, C)."""
