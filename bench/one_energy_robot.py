@@ -40,8 +40,8 @@ from slipping_robot import (
     fit,
     measured,
     residual,
-    test_course,
     training_course,
+    unseen_course,
 )
 
 from ebm_mpc_ros.estimation.ekf import Belief, Measurement, predict, update
@@ -125,7 +125,7 @@ def _trial(seed: int) -> dict[str, Vector]:
     taught = drive(training_course(), seed, _TRAINING, shaken=True)
     nominal, fitted = Commanded(), fit(taught.transitions)
     learned = _learned(taught, fitted, seed)
-    course = test_course(np.random.default_rng([3, seed]))
+    course = unseen_course(np.random.default_rng([3, seed]))
     unseen = _UNSEEN + seed
     test = drive(course, unseen, _TEST)
     assert fitted.noise_density is not None  # noqa: S101

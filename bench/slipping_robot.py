@@ -179,7 +179,7 @@ def training_course() -> Course:
     return dataclasses.replace(load_course("figure_eight"), obstacles=_NO_OBSTACLES)
 
 
-def test_course(rng: Generator) -> Course:
+def unseen_course(rng: Generator) -> Course:
     """Return a clover leaf, its size, depth and place of start drawn."""
     radius, depth = rng.uniform(1.9, 2.4), rng.uniform(0.6, 0.9)
     angle = rng.uniform(0.0, 2.0 * math.pi) + np.linspace(0.0, 2.0 * math.pi, 4001)
