@@ -13,7 +13,8 @@ speeds, command and input in the robot's axes, its noise what it leaves. The lea
 is the fit.
 
 One-second predictions take the recorded inputs. NLL and NIS are without the command, which both
-know exactly. NIS is that of an EKF on wheel speed and gyro, 20 Hz each. RMSE are ratios to the
+know exactly. NIS is that of an EKF on wheel speed and gyro, 20 Hz each, with the variances that
+the two had in the training. RMSE are ratios to the
 fitted model's, means over seeds; intervals are Student's, 95 %.
 """
 
@@ -40,6 +41,7 @@ from slipping_robot import (
     fit,
     measured,
     residual,
+    sensor_variances,
     training_course,
     unseen_course,
 )
@@ -141,7 +143,8 @@ def _trial(seed: int) -> dict[str, Vector]:
     found["nll"] = np.array(
         [_nll(model, test, e) for model, e in zip(models[:2], steps[:2], strict=True)]
     )
-    found["nis"], found["ekf"] = np.array([_filtered(model, test) for model in models[:2]]).T
+    R = sensor_variances(taught)
+    found["nis"], found["ekf"] = np.array([_filtered(model, test, R) for model in models[:2]]).T
     tracks = [drive(course, unseen, _TEST, model=model) for model in models[:2]]
     offsets = [cross_track(course, track.states[:, :2]) for track in tracks]
     found["track"] = np.array([np.sqrt(np.mean(offset**2)) for offset in offsets])
@@ -202,7 +205,7 @@ def _nll(model: Model, test: Drive, wrong: Vector) -> float:
     return float(0.5 * np.mean(square + size))
 
 
-def _filtered(model: Model, test: Drive) -> tuple[float, float]:
+def _filtered(model: Model, test: Drive, variances: dict[int, float]) -> tuple[float, float]:
     """Return |NIS/dof - 1| and the RMSE of position of an EKF that begins at the true state."""
     belief = Belief(test.states[0].copy(), 1e-8 * np.eye(7))
     density = model.noise_density
@@ -210,8 +213,9 @@ def _filtered(model: Model, test: Drive) -> tuple[float, float]:
     total, degrees, away = 0.0, 0, []
     for k, (u, samples) in enumerate(zip(test.inputs, test.samples, strict=True)):
         belief = predict(model, belief, u, DT, density)
-        for row, value, variance in measured(samples):
-            told = Measurement(k, "sensor", (row,), np.array([value]), np.array([[variance]]))
+        for row, value in measured(samples):
+            R = np.array([[variances[row]]])
+            told = Measurement(k, "sensor", (row,), np.array([value]), R)
             result = update(model, belief, told)
             belief, total, degrees = result.belief, total + result.nis, degrees + 1
         away.append(belief.state[:2] - test.states[k + 1, :2])

@@ -42,6 +42,7 @@ MOVING = 5
 _ROBOT = RobotSettings(wheel_friction=0.15, payload_mass=6.0)
 _SENSORS = SensorSettings(imu_rate=1.0 / DT, odometry_rate=1.0 / DT)
 _HORIZON = 20
+_SPEED, _RATE = 3, 4
 _NO_OBSTACLES = np.empty((0, 3))
 # m, s and m/s², of what the training drive is shaken by.
 _SPEEDS, _RATES, _PUSH, _PAUSE, _HASTE = (
@@ -254,18 +255,27 @@ def drive(
     return Drive(np.array(states), np.array(inputs), samples)
 
 
-def measured(samples: tuple[Sample, ...]) -> list[tuple[int, float, float]]:
-    """Return output, value and variance of what a step's sensors said: wheel speed, turn rate."""
+def measured(samples: tuple[Sample, ...]) -> list[tuple[int, float]]:
+    """Return output and value of what a step's sensors said: wheel speed, turn rate."""
     found = []
     for sample in samples:
         if isinstance(sample, Odometry):
-            found.append((3, float(sample.twist[0]), float(sample.twist_covariance[0, 0])))
+            found.append((_SPEED, float(sample.twist[0])))
         elif isinstance(sample, Imu):
-            found.append((4, float(sample.angular_velocity[2]), _GYRO_VARIANCE))
+            found.append((_RATE, float(sample.angular_velocity[2])))
     return found
 
 
-_GYRO_VARIANCE = _SENSORS.gyro_sigma**2 + _SENSORS.gyro_bias**2
+def sensor_variances(taught: Drive) -> dict[int, float]:
+    """Return the mean square of what each sensor was wrong by in a drive, by its output.
+
+    What the odometry says of itself leaves out that wheels slip.
+    """
+    wrong: dict[int, list[float]] = {_SPEED: [], _RATE: []}
+    for samples, state in zip(taught.samples, taught.states[1:], strict=True):
+        for output, value in measured(samples):
+            wrong[output].append(value - state[output])
+    return {output: float(np.mean(np.square(errors))) for output, errors in wrong.items()}
 
 
 class _Pushes:
