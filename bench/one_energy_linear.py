@@ -97,6 +97,7 @@ class _PlacedQuadratic(NamedTuple):
     offset: Floats
     system: System
     precision: Floats
+    smoothing: Floats = np.zeros(())
 
     def value(self, y: Floats) -> Floats:
         r = y + self.offset

@@ -56,6 +56,8 @@ class Steep:
 
 
 class PlacedSteep:
+    smoothing = 0.0
+
     def __init__(self, nominal, m):
         self.nominal, self.m = nominal, m
 
