@@ -198,7 +198,7 @@ def learned(drives: Sequence[Drive], settings: Settings, seed: int = 0) -> Predi
     train(task.network, task.loss, task.data, how)
     weights = {name: value.numpy() for name, value in task.network.state_dict().items()}
     checkpoint = Checkpoint(Path("husky"), task.contract, weights)
-    found = learned_model(checkpoint, options_of(robot.model))
+    found = learned_model(checkpoint, options_of(robot.model), robot.name)
     step = task.contract.dt
     return Predictor(lambda x, u: found.f(x, u, step), settings.messages)
 

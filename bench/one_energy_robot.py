@@ -176,7 +176,7 @@ def _learned(taught: Drive, fitted: Fitted, seed: int) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.safetensors"
         save(path, task.network, task.contract)
-        return learned_model(load(path), options_of(fitted))
+        return learned_model(load(path), options_of(fitted), "fitted_model:Fitted")
 
 
 def _second(model: Model, test: Drive) -> Vector:
