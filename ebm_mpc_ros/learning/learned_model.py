@@ -171,7 +171,7 @@ def _weights(checkpoint: Checkpoint, wanted: Mapping[str, tuple[Any, ...]]) -> l
             f"its weights are not those of {sizes['name']} with {sizes.get('hidden')} hidden units"
         )
     given = _scaling(checkpoint.contract)[1]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         if not np.isfinite(1.0 / (given * given)).all():
             raise ValueError("its conditions' deviations are too small")
     return [np.asarray(arrays[name], np.float64) for name in wanted]
