@@ -60,10 +60,16 @@ class Step(NamedTuple):
 
     def merged(self, weights: Floats) -> Floats:
         """Return weights (K,) of the ancestors with those of copies as one."""
-        return weights if self.source is None else np.bincount(self.source, weights)
+        if self.source is None:
+            return weights
+        return np.asarray(np.bincount(self.source, weights), dtype=np.float64)
 
     def placed_at(self, which: Indices) -> PlacedTransition:
         """Return the energy at the ancestors `which` (K,)."""
+        if isinstance(self.placed, PlacedGaussian):  # of a learned model far sooner than anew
+            following, (A, B, W), factor = self.placed.nominal
+            jacobians = Jacobians(A[which], B[which], W[which])
+            return PlacedGaussian(Nominal(following[which], jacobians, factor[which]))
         return placed(self.energy, self.ancestors[which], self.u, self.dt)
 
 
