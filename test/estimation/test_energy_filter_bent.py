@@ -172,6 +172,19 @@ def test_copies_of_one_ancestor_count_as_one():
     assert update(one, before, measured, rng).ancestors == pytest.approx(4.0, rel=0.05)
 
 
+def test_particles_chosen_anew_have_the_same_bits_for_the_same_seed():
+    one, rng = EnergyFilterSettings(energy=Wavy(0.8), particles=50), np.random.default_rng(3)
+    begun = start(one, Belief(np.array([1.0]), np.array([[0.25]])), rng)
+    few = np.zeros(50)
+    few[:4] = 0.25
+    first, second = (
+        predict(one, begun._replace(weights=few), np.zeros(1), DT, np.random.default_rng(4))
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.states, second.states)
+    np.testing.assert_array_equal(first.weights, second.weights)
+
+
 def chi_squared(model, belief, truth):
     error = model.minus(belief.state, truth)
     return error @ np.linalg.solve(belief.covariance, error)
