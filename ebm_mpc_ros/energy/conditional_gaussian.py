@@ -62,7 +62,8 @@ def likelihood(network: ConditionalGaussian, y: Tensor, c: Tensor) -> Tensor:
         y: Variables (B, d).
         c: Conditions (B, C).
     """
-    return _each(*network(c), y).sum(-1)
+    centre, width = network(c)
+    return _each(centre, width, y).sum(-1)
 
 
 def weighted_likelihood(network: ConditionalGaussian, y: Tensor, c: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """A transition from the command line: what `train` says of its use is all that the nodes need."""
 
+import textwrap
+
 import numpy as np
 import pytest
 import yaml
@@ -76,6 +78,16 @@ def test_the_nodes_run_on_it_by_what_is_told_and_their_defaults(told, tmp_path):
     x = np.array([0.0, 0.0, 0.3, 0.6, 0.1])
     u = np.array([0.2, -0.1])
     np.testing.assert_array_equal(estimator.model.f(x, u, 0.05), problem.model.f(x, u, 0.05))
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    shown = path.read_text(encoding="utf-8").replace(f"{tmp_path}/my out", "out/transition")
+    assert textwrap.indent(shown, "    ") in page
+
+
+def test_a_class_is_named_by_the_parameter_and_no_file(told):
+    name = "ebm_mpc_ros.models.diff_drive:DiffDrive"
+    _, path = told(name)
+    assert load_parameters(path, "mpc_node")["model"] == name
+    configured(path)
 
 
 def test_a_car_of_another_wheelbase_and_step_is_told_both(told):
