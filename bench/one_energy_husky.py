@@ -94,46 +94,45 @@ _CHOSEN = (
 _SEEDS = 5
 
 
-def _tried_settings() -> Iterator[Settings]:
-    """Yield what is chosen from."""
-    for published in (False, True):
-        for messages, smoothing, hidden, steps in (
-            (5, 1.0, 32, 300),
-            (2, 1.0, 32, 300),
-            (10, 1.0, 32, 300),
-            (5, 0.3, 32, 300),
-            (5, 1.0, 16, 300),
-            (5, 0.3, 16, 300),
-            (5, 1.0, 32, 150),
-            (5, 1.0, 32, 600),
-            (10, 0.3, 32, 300),
-        ):
-            yield Settings(
-                published=published,
-                messages=messages,
-                smoothing=smoothing,
-                hidden=hidden,
-                steps=steps,
-            )
-    for messages, smoothing, hidden, steps in (
-        (2, 0.1, 32, 3000),
-        (5, 0.3, 32, 300),
-        (5, 0.3, 32, 1000),
-        (5, 0.1, 32, 3000),
-        (5, 0.1, 64, 6000),
-        (10, 0.3, 16, 300),
-        (10, 0.3, 32, 1000),
-        (10, 0.3, 64, 300),
-        (10, 0.1, 32, 3000),
-    ):
-        yield Settings(
-            published=True,
-            wheels=True,
-            messages=messages,
-            smoothing=smoothing,
-            hidden=hidden,
-            steps=steps,
-        )
+_FREE = (
+    (5, 1.0, 32, 300),
+    (2, 1.0, 32, 300),
+    (10, 1.0, 32, 300),
+    (5, 0.3, 32, 300),
+    (5, 1.0, 16, 300),
+    (5, 0.3, 16, 300),
+    (5, 1.0, 32, 150),
+    (5, 1.0, 32, 600),
+    (10, 0.3, 32, 300),
+)
+_ON_THE_FIT = (
+    (2, 0.1, 32, 3000),
+    (5, 0.3, 32, 300),
+    (5, 0.3, 32, 1000),
+    (5, 0.1, 32, 3000),
+    (5, 0.1, 64, 6000),
+    (10, 0.3, 16, 300),
+    (10, 0.3, 32, 1000),
+    (10, 0.3, 64, 300),
+    (10, 0.1, 32, 3000),
+)
+_TRIED = [
+    Settings(
+        published=published,
+        wheels=wheels,
+        messages=messages,
+        smoothing=smoothing,
+        hidden=hidden,
+        steps=steps,
+    )
+    for published, wheels, several in (
+        (False, False, _FREE),
+        (True, False, _FREE),
+        (True, True, _ON_THE_FIT),
+    )
+    for messages, smoothing, hidden, steps in several
+]
+"""What is chosen from."""
 
 
 class Predictor:
@@ -300,7 +299,7 @@ def _interval(squares: Floats, others: Floats) -> Floats:
 
 def choose() -> None:
     """Print the errors of settings on parts of the first 70 %, one second ahead."""
-    for settings in _tried_settings():
+    for settings in _TRIED:
         known = settings.drive().share(0.0, _TRAINED)
         found: dict[str, list[Floats]] = {}
         for part, others in _folds(known):

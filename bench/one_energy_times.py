@@ -87,33 +87,24 @@ def _take_turns(runs: dict[str, Callable[[], None]], turns: int) -> dict[str, li
 
 def learned(nominal: Model, form: str) -> LearnedModel:
     """Return diff_drive with what a network of random weights says, "mlp" or "gaussian"."""
-    network = _mlp() if form == "mlp" else _gaussian()
+    network = _network(form)
     support = Support(np.array([0.6, 0.0, 0.0, 0.0]), np.eye(4), 3.0)
     return LearnedModel(
         LearnedTransition(nominal, network, support, dt=_DT, variance=_DEVIATION**2, smoothing=0.1)
     )
 
 
-def _mlp() -> SiluNetwork:
-    """Return a network as large as those that are trained, with random weights."""
-    rng = np.random.default_rng(0)
+def _network(form: str) -> SiluNetwork | GaussianNetwork:
+    """Return a network as large as those that are trained."""
+    rng, H = np.random.default_rng(0), _HIDDEN
 
-    def random(*shape: int) -> Vector:
-        return _GAIN * rng.normal(size=shape) / np.sqrt(shape[-1])
+    def random(*shape: int, gain: float = 1.0) -> Vector:
+        return gain * rng.normal(size=shape) / np.sqrt(shape[-1])
 
-    H = _HIDDEN
-    return SiluNetwork(random(H, 5), random(H, 4), random(H), random(H, H), random(H), random(H))
-
-
-def _gaussian() -> GaussianNetwork:
-    """Return the same of a Gaussian."""
-    rng = np.random.default_rng(0)
-
-    def random(*shape: int) -> Vector:
-        return rng.normal(size=shape) / np.sqrt(shape[-1])
-
-    H = _HIDDEN
-    last = random(10, H), 0.1 * random(10, 4), np.zeros(10)
+    if form == "mlp":
+        shapes = (H, 5), (H, 4), (H,), (H, H), (H,), (H,)
+        return SiluNetwork(*(random(*shape, gain=_GAIN) for shape in shapes))
+    last = random(10, H), random(10, 4, gain=0.1), np.zeros(10)
     return GaussianNetwork(random(H, 4), random(H), random(H, H), random(H), *last)
 
 

@@ -11,6 +11,7 @@ from ebm_mpc_ros.energy.outcome import floats
 from ebm_mpc_ros.energy.rollout import roll
 from ebm_mpc_ros.models.base import Jacobians, Model, array_namespace
 from ebm_mpc_ros.models.energy_model import EnergyModel
+from ebm_mpc_ros.models.learned_transition import POSE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _SWEEPS = 4
 # Of the plan's own states: what they are off by counts squared.
 _TOLERANCE = 5e-3
-_POSE = ("x", "y", "yaw")
 
 
 class Stages(NamedTuple):
@@ -157,7 +157,7 @@ def nominal_of(model: Model) -> Model:
 def _pose(model: Model) -> tuple[int, ...]:
     """Return the indices of x, y and yaw, () where there is no heading."""
     names = model.state_names
-    return tuple(names.index(name) for name in _POSE) if set(_POSE) <= set(names) else ()
+    return tuple(names.index(name) for name in POSE) if set(POSE) <= set(names) else ()
 
 
 def _turn(vectors: Array, x: Array, pose: tuple[int, ...]) -> None:

@@ -18,8 +18,9 @@ from ebm_mpc_ros.estimation.belief import covariance_problem
 from ebm_mpc_ros.estimation.evidence import Evidence, innovations, problem
 from ebm_mpc_ros.estimation.mala import mala
 from ebm_mpc_ros.estimation.particles import Particles, Spread, Step, placed
-from ebm_mpc_ros.estimation.posterior import Posterior, Settled, settled, times, turned
+from ebm_mpc_ros.estimation.posterior import Posterior, Settled, settled
 from ebm_mpc_ros.estimation.weights import effective_sample_size, normalized, systematic
+from ebm_mpc_ros.models.transition import times, turned
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.ekf import Belief, Measurement

@@ -246,13 +246,11 @@ class Filter:
             self._ahead = None
 
     def _fused(self, entry: Entry) -> Estimate:
-        measurement, last = entry.measurement, self._history.last
+        s, measurement, last = self.settings, entry.measurement, self._history.last
         if last is None:
-            s = self.settings
             belief = start(s.model, s.initial_state, s.initial_covariance, measurement)
             entry.counted = True
             return Estimate(measurement.stamp, saturated(belief))
-        s = self.settings
         stamp, belief = self._to(max(last.stamp, measurement.stamp))
         result = s.recursion.update(s.model, belief, measurement, stamp)
         if not entry.counted:

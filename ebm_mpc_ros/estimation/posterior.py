@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ebm_mpc_ros.models.transition import times, turned
+
 if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.evidence import Evidence
     from ebm_mpc_ros.models import Model
@@ -154,13 +156,3 @@ def _inverted(M: Floats) -> Floats:
             inverse[:, i, :i] = -(M[:, i, None, :i] @ inverse[:, :i, :i])[:, 0]
         inverse[:, i] /= M[:, i, i, None]
     return inverse
-
-
-def times(matrix: Floats, vector: Floats) -> Floats:
-    """Return matrices (…, k, n) times vectors (…, n)."""
-    return np.asarray((matrix @ vector[..., None])[..., 0])
-
-
-def turned(matrix: Floats) -> Floats:
-    """Return matrices (…, k, n) transposed."""
-    return np.swapaxes(matrix, -1, -2)

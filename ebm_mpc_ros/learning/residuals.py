@@ -9,13 +9,13 @@ import numpy as np
 
 from ebm_mpc_ros.learning.conditions import input_units
 from ebm_mpc_ros.learning.recording import DataError
+from ebm_mpc_ros.models.learned_transition import conditioned
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.learning.contract import Contract
     from ebm_mpc_ros.learning.recording import Floats
     from ebm_mpc_ros.models import Model
 
-_POSE = ("x", "y", "yaw")
 _UNITS = {
     **dict.fromkeys(("vx", "vy", "command_vx"), "m/s"),
     **dict.fromkeys(("vyaw", "command_vyaw"), "rad/s"),
@@ -104,8 +104,7 @@ def learned_names(contract: Contract) -> tuple[str, ...]:
 
 def transition_condition(model: Model, x: Floats, u: Floats) -> Floats:
     """Return c (…, C): the state without the robot's place and heading, and the input."""
-    columns = [i for i, name in enumerate(model.state_names) if name not in _POSE]
-    return np.concatenate([x[..., columns], u], axis=-1)
+    return np.concatenate([x[..., list(conditioned(model))], u], axis=-1)
 
 
 def transition_units(model: Model) -> dict[str, str]:
@@ -114,7 +113,7 @@ def transition_units(model: Model) -> dict[str, str]:
     Raises:
         DataError: The model is not one of a robot on a plane.
     """
-    states = [name for name in model.state_names if name not in _POSE]
+    states = [model.state_names[i] for i in conditioned(model)]
     strange = [name for name in states if name not in _UNITS]
     if strange or model.state_size != len(model.state_names):
         raise DataError(f"the model's states {', '.join(strange)} are not those of a planar robot")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ebm_mpc_ros.models.base import Jacobians
 from ebm_mpc_ros.models.energy_model import EnergyModel
-from ebm_mpc_ros.models.transition import Nominal, PlacedGaussian, laplace, mode
+from ebm_mpc_ros.models.transition import Nominal, PlacedGaussian, laplace, mode, turned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,11 +75,11 @@ class LearnedModel(EnergyModel):
         if len(spans) == 1:
             return x, Jacobians(A, B, W)
         Q = np.diag(self._density)
-        covariance = W @ (spans[0] * Q) @ _turned(W)
+        covariance = W @ (spans[0] * Q) @ turned(W)
         for span in spans[1:]:
             x, (by_x, by_u, W) = self._linearized(x, u, span)
             A, B = by_x @ A, by_x @ B + by_u
-            covariance = by_x @ covariance @ _turned(by_x) + W @ (span * Q) @ _turned(W)
+            covariance = by_x @ covariance @ turned(by_x) + W @ (span * Q) @ turned(W)
         W = np.linalg.cholesky(covariance / dt) / np.sqrt(self._density)
         return x, Jacobians(A, B, np.asarray(W))
 
@@ -131,7 +131,3 @@ class LearnedModel(EnergyModel):
         rest = dt - count * step
         spans = [step] * count
         return spans if spans and abs(rest) <= _ROUNDING * step else [*spans, rest]
-
-
-def _turned(matrix: Floats) -> Floats:
-    return np.swapaxes(matrix, -1, -2)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_POSE = ("x", "y", "yaw")
+POSE = ("x", "y", "yaw")
+"""What a transition does not depend on."""
 _PROBES = 8
 
 
@@ -88,7 +89,7 @@ class LearnedTransition:
             ValueError: The sizes differ, or the noise is none that goes with a heading.
         """
         n, m = len(model.state_names), len(model.input_names)
-        condition = [i for i, name in enumerate(model.state_names) if name not in _POSE]
+        condition = conditioned(model)
         conditions = len(condition) + m
         for name, found, wanted in (
             ("error coordinates", model.state_size, n),
@@ -113,7 +114,7 @@ class LearnedTransition:
         self._network, self._support = network, support
         self._deviation, self._quadratic = np.sqrt(variance), confinement - 1.0
         self._smoothing = np.broadcast_to(np.asarray(smoothing) ** 2, (n,))
-        self._places = _Places(tuple(condition), _pose(model, dt))
+        self._places = _Places(condition, _pose(model, dt))
 
     @property
     def gaussian(self) -> bool:
@@ -137,6 +138,11 @@ class LearnedTransition:
         return PlacedLearned(
             nominal, network, trust, slope, stiffness, self._quadratic, self._places, smoothing
         )
+
+
+def conditioned(model: Model) -> tuple[int, ...]:
+    """Return the indices of the states that c begins with: all but place and heading."""
+    return tuple(i for i, name in enumerate(model.state_names) if name not in POSE)
 
 
 class _Places(NamedTuple):
@@ -218,8 +224,8 @@ def _pose(model: Model, dt: float) -> tuple[int, ...]:
     W = model.jacobians(x, u, dt).W
     if np.allclose(W, W[0]):
         return ()
-    pose = tuple(model.state_names.index(name) for name in _POSE if name in model.state_names)
-    if len(pose) == len(_POSE):
+    pose = tuple(model.state_names.index(name) for name in POSE if name in model.state_names)
+    if len(pose) == len(POSE):
         east, north, yaw = pose
         turn = np.broadcast_to(np.eye(n), W.shape).copy()
         turn[:, east, east] = turn[:, north, north] = np.cos(x[:, yaw])

@@ -223,7 +223,7 @@ def laplace(placed: PlacedTransition, found: Mode | None = None) -> Laplace:
     y, curvature, stiffness, axes, converged = mode(placed) if found is None else found
     (A, B, W), L = placed.nominal.jacobians, placed.nominal.factor
     n, nm = A.shape[-1], A.shape[-1] + B.shape[-1]
-    motion, across, inverse = np.concatenate([A, B], axis=-1), _turned(axes), 1.0 / stiffness
+    motion, across, inverse = np.concatenate([A, B], axis=-1), turned(axes), 1.0 / stiffness
     scaled = _solved(L, np.concatenate([motion, W], axis=-1))
     # What is wrong where no mode was found is left out.
     with np.errstate(all="ignore"):
@@ -236,7 +236,7 @@ def laplace(placed: PlacedTransition, found: Mode | None = None) -> Laplace:
     LS = L @ (axes * np.sqrt(variance)[..., None, :]) @ across
     motion = np.where(converged[..., None, None], moved, motion)
     A, B, W = motion[..., :n], motion[..., n:], LS @ scaled[..., nm:]
-    return Laplace(_times(L, y), A, B, W, LS @ _turned(LS), converged)
+    return Laplace(times(L, y), A, B, W, LS @ turned(LS), converged)
 
 
 def _lower(
@@ -258,7 +258,7 @@ def _newton_step(
         return -_solved(curvature, slope[..., None])[..., 0], np.True_
     eigenvalues, axes = np.linalg.eigh(curvature)
     size = np.maximum(np.abs(eigenvalues), _LEAST_CURVATURE)
-    step = _times(axes / -size[..., None, :], _times(_turned(axes), slope))
+    step = times(axes / -size[..., None, :], times(turned(axes), slope))
     return step, np.asarray(eigenvalues[..., 0] > 0.0)
 
 
@@ -289,9 +289,11 @@ def _solved(matrix: Floats, right: Floats) -> Floats:
     return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
 
 
-def _times(matrix: Floats, vector: Floats) -> Floats:
+def times(matrix: Floats, vector: Floats) -> Floats:
+    """Return matrices (…, k, n) times vectors (…, n)."""
     return np.asarray((matrix @ vector[..., None])[..., 0])
 
 
-def _turned(matrix: Floats) -> Floats:
+def turned(matrix: Floats) -> Floats:
+    """Return matrices (…, n, k) transposed."""
     return np.swapaxes(matrix, -1, -2)

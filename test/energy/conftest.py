@@ -1,7 +1,12 @@
 """These tensors are too small to share: one thread."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
+
+sys.path.append(str(Path(__file__).resolve().parent))
 
 
 @pytest.fixture(autouse=True, scope="session")

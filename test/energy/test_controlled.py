@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from plan_problems import TRACKING as COST
 
 from ebm_mpc_ros.energy.controlled import Controlled
-from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
 from ebm_mpc_ros.models import load_model
@@ -18,15 +18,6 @@ from ebm_mpc_ros.models.transition import GaussianTransition
 INF = math.inf
 N, DT = 20, 0.1
 MODEL = load_model("diff_drive")
-COST = PlanCost(
-    state_weight=(20.0, 20.0, 2.0, 0.5, 0.1),
-    terminal_weight=(100.0, 100.0, 10.0, 2.5, 0.5),
-    input_weight=(0.5, 0.25),
-    state_lower=(-INF, -INF, -INF, -0.2, -1.7),
-    state_upper=(INF, INF, INF, 1.15, 1.7),
-    input_lower=(-1.0, -2.0),
-    input_upper=(1.0, 2.0),
-)
 STATE = np.array([0.1, 0.3, 0.6, 0.2, -0.4])
 REFERENCE = np.zeros((N + 1, 5))
 REFERENCE[:, 0], REFERENCE[:, 3] = 0.08 * np.arange(N + 1), 0.8

@@ -6,23 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from plan_problems import TRACKING as COST
 
-from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.outcome import Ended
 from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
 from ebm_mpc_ros.models import load_model
 
 INF = math.inf
 N, DT = 20, 0.1
-COST = PlanCost(
-    state_weight=(20.0, 20.0, 2.0, 0.5, 0.1),
-    terminal_weight=(100.0, 100.0, 10.0, 2.5, 0.5),
-    input_weight=(0.5, 0.25),
-    state_lower=(-INF, -INF, -INF, -0.2, -1.7),
-    state_upper=(INF, INF, INF, 1.15, 1.7),
-    input_lower=(-1.0, -2.0),
-    input_upper=(1.0, 2.0),
-)
 SETTINGS = PlannerSettings(chains=48, shown=48)
 STATE = np.array([0.0, 0.0, 0.0, 0.8, 0.0])
 NONE = np.zeros((0, 3))

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plan_problems import Q_N, X0, A, B, Q, R
+from plan_problems import QUADRATIC as COST
 
 from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.plan import PlanEnergy
@@ -16,23 +18,10 @@ from ebm_mpc_ros.models import Jacobians, Model, load_model
 INF = math.inf
 N, CHAINS, DT = 6, 2000, 0.25
 TEMPERATURES = [0.02, 0.5, 20.0]
-A = np.array([[1.05, 0.2, 0.0], [-0.1, 0.9, 0.3], [0.0, 0.2, 0.8]])
-B = np.array([[0.1, 0.0], [0.5, -0.2], [0.0, 0.7]])
 W = np.array([[1.0, 0.2, 0.0], [0.0, 0.7, -0.3], [0.1, 0.0, 1.2]])
 DENSITY = 1e-3 * np.array([[2.0, 0.4, 0.0], [0.4, 1.0, -0.2], [0.0, -0.2, 3.0]])
 SIGMA = W @ DENSITY @ W.T * DT
-Q, Q_N, R = np.diag([2.0, 0.3, 1.0]), np.diag([7.0, 1.5, 0.5]), np.diag([0.4, 0.9])
-X0 = np.array([1.5, -0.7, 0.4])
 STILL, NONE = np.zeros((N + 1, 3)), np.zeros((0, 3))
-COST = PlanCost(
-    state_weight=tuple(Q.diagonal()),
-    terminal_weight=tuple(Q_N.diagonal()),
-    input_weight=tuple(R.diagonal()),
-    state_lower=(-INF,) * 3,
-    state_upper=(INF,) * 3,
-    input_lower=(-INF,) * 2,
-    input_upper=(INF,) * 2,
-)
 
 
 class Linear(Model):

@@ -33,7 +33,7 @@ def recording(duration=40.0, seed=0):
 
 
 @functools.cache
-def trained():
+def trained(form="mlp", floor=1e-8, smoothing=0.2, hidden=32, steps=1000, learning_rate=3e-3):
     """Return the task, its network trained."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -43,21 +43,27 @@ def trained():
         Grid(dt=DT, longest_gap=0.25),
         held_out=0.2,
         density=(),
-        floor=1e-8,
-        smoothing=0.2,
-        sizes={"hidden": 32},
+        floor=floor,
+        smoothing=smoothing,
+        sizes={"hidden": hidden},
+        form=form,
     )
     settings = TrainingSettings(
-        steps=1000, batch_size=64, learning_rate=3e-3, warm_up=20, averaging=0.99, check_every=100
+        steps=steps,
+        batch_size=64,
+        learning_rate=learning_rate,
+        warm_up=20,
+        averaging=0.99,
+        check_every=100,
     )
     train(task.network, task.loss, task.data, settings, judge=task.judge)
     return task
 
 
-def checkpoint(folder):
+def checkpoint(folder, **how):
     """Write the checkpoint and return its path."""
-    path = folder / "checkpoint.safetensors"
-    save(path, trained().network, trained().contract)
+    path, task = folder / "checkpoint.safetensors", trained(**how)
+    save(path, task.network, task.contract)
     return path
 
 

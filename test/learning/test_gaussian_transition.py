@@ -5,14 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from slipping import DT, MODEL, moved, recording
+from slipping import DT, MODEL, checkpoint, moved
 
 from ebm_mpc_ros.learning.architecture import build, restored
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load, save
 from ebm_mpc_ros.learning.learned_model import learned_model
-from ebm_mpc_ros.learning.resampling import Grid
-from ebm_mpc_ros.learning.tasks import Robot, transition_task
-from ebm_mpc_ros.learning.training import TrainingSettings, train
 from ebm_mpc_ros.models.transition import laplace
 
 FLOOR = 1e-5
@@ -21,26 +18,15 @@ FLOOR = 1e-5
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    task = transition_task(
-        Robot(name="diff_drive", model=MODEL),
-        [recording()],
-        Grid(dt=DT, longest_gap=0.25),
-        held_out=0.2,
-        density=(),
+    return checkpoint(
+        tmp_path_factory.mktemp("learned"),
+        form="gaussian",
         floor=FLOOR,
         smoothing=0.1,
-        sizes={"hidden": 16},
-        form="gaussian",
+        hidden=16,
+        steps=600,
+        learning_rate=1e-2,
     )
-    settings = TrainingSettings(
-        steps=600, batch_size=64, learning_rate=1e-2, warm_up=20, averaging=0.99, check_every=100
-    )
-    train(task.network, task.loss, task.data, settings, judge=task.judge)
-    path = tmp_path_factory.mktemp("learned") / "checkpoint.safetensors"
-    save(path, task.network, task.contract)
-    return path
 
 
 def test_a_state_that_the_model_knows_exactly_is_not_learned(path):

@@ -4,24 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from plan_problems import TRACKING as COST
 from slipping import DT, MODEL, checkpoint, moved
 
-from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
 from ebm_mpc_ros.learning.checkpoint import load
 from ebm_mpc_ros.learning.learned_model import learned_model
 
 INF = math.inf
 N, STEPS = 20, 60
-COST = PlanCost(
-    state_weight=(20.0, 20.0, 2.0, 0.5, 0.1),
-    terminal_weight=(100.0, 100.0, 10.0, 2.5, 0.5),
-    input_weight=(0.5, 0.25),
-    state_lower=(-INF, -INF, -INF, -0.2, -1.7),
-    state_upper=(INF, INF, INF, 1.15, 1.7),
-    input_lower=(-1.0, -2.0),
-    input_upper=(1.0, 2.0),
-)
 NONE = np.zeros((0, 3))
 
 
