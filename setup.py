@@ -41,7 +41,16 @@ setup(
     entry_points={
         "console_scripts": [
             f"{node}_node = {NAME}.nodes.{node}:main"
-            for node in ("course", "ekf", "mpc", "player", "policy", "recorder", "simulator")
+            for node in (
+                "course",
+                "ekf",
+                "mpc",
+                "player",
+                "policy",
+                "recorder",
+                "relay",
+                "simulator",
+            )
         ],
     },
     zip_safe=True,

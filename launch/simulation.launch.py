@@ -2,12 +2,12 @@
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import simulation_graph
 from ebm_mpc_ros.tools.launching import (
     checkpoint_argument,
     common_arguments,
     controller_argument,
+    course_arguments,
     flag,
     params_file,
     text,
@@ -22,13 +22,7 @@ def generate_launch_description() -> LaunchDescription:
         [
             controller_argument(),
             checkpoint_argument(),
-            DeclareLaunchArgument(
-                "course",
-                default_value="figure_eight",
-                choices=list(course_names()),
-                description="The course to drive.",
-            ),
-            DeclareLaunchArgument("seed", default_value="0", description="Seed of all noise."),
+            *course_arguments(),
             DeclareLaunchArgument(
                 "rate", default_value="1.0", description="Simulated seconds in a second, at most 1."
             ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.ros.parameter_file import load_parameters
 from ebm_mpc_ros.simulation.courses import load_course
 
 if TYPE_CHECKING:
@@ -134,16 +135,80 @@ def simulation_graph(
     Raises:
         ValueError: There is no such course or controller, or none that a checkpoint is for.
     """
+    simulator = NodeSpec(
+        name="simulator_node", parameters={"course": course, "seed": seed, "rate": rate}
+    )
+    driving = _course_graph(
+        controller=controller,
+        course=course,
+        seed=seed,
+        params_file=params_file,
+        checkpoint=checkpoint,
+        use_sim_time=use_sim_time,
+    )
+    return (simulator, *driving)
+
+
+def gazebo_graph(
+    *,
+    controller: str,
+    course: str,
+    seed: int,
+    params_file: Path,
+    checkpoint: str = "",
+    use_sim_time: bool = True,
+) -> tuple[NodeSpec, ...]:
+    """Return what drives the robot in Gazebo on a course: as `simulation_graph`, and the relay.
+
+    Raises:
+        ValueError: There is no such course or controller, or none that a checkpoint is for.
+    """
+    relay = NodeSpec(
+        name="relay_node", params_file=params_file, parameters={"use_sim_time": use_sim_time}
+    )
+    driving = _course_graph(
+        controller=controller,
+        course=course,
+        seed=seed,
+        params_file=params_file,
+        checkpoint=checkpoint,
+        use_sim_time=use_sim_time,
+        estimator=_gazebo_estimator(params_file),
+    )
+    return (relay, *driving)
+
+
+def _gazebo_estimator(params_file: Path) -> dict[str, Any]:
+    """Return what config/gazebo.yaml says of ekf_node and the parameter file doesn't."""
+    said = load_parameters(params_file, "ekf_node")
+    extra = load_parameters(share_directory() / "config" / "gazebo.yaml", "ekf_node")
+    return {name: value for name, value in extra.items() if name not in said}
+
+
+def _course_graph(
+    *,
+    controller: str,
+    course: str,
+    seed: int,
+    params_file: Path,
+    checkpoint: str,
+    use_sim_time: bool,
+    estimator: Mapping[str, Any] | None = None,
+) -> tuple[NodeSpec, ...]:
+    """Return the nodes that drive an enabled robot from the start of a course, and the course.
+
+    `estimator` are parameters of ekf_node.
+    """
     laid_out = load_course(course)
     x, y, yaw = laid_out.start
     driven: dict[str, Any] = {"enabled": True, "cruise_speed": laid_out.speed}
+    start = {"initial_state": [x, y, 0.0, 0.0, 0.0, yaw, *[0.0] * 9]}
     overrides: dict[str, dict[str, Any]] = {
-        "ekf_node": {"initial_state": [x, y, 0.0, 0.0, 0.0, yaw, *[0.0] * 9]},
+        "ekf_node": {**(estimator or {}), **start},
         "mpc_node": driven,
         "policy_node": {**driven, "seed": seed},
     }
     return (
-        NodeSpec(name="simulator_node", parameters={"course": course, "seed": seed, "rate": rate}),
         *robot_graph(
             controller=controller,
             params_file=params_file,

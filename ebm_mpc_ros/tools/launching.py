@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import launch_config
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import CONTROLLERS, NodeSpec, default_params_file
 
 if TYPE_CHECKING:
@@ -58,6 +63,19 @@ def checkpoint_argument() -> Any:
     )
 
 
+def course_arguments() -> list[Any]:
+    """Return the declarations of course and seed."""
+    return [
+        DeclareLaunchArgument(
+            "course",
+            default_value="figure_eight",
+            choices=list(course_names()),
+            description="The course to drive.",
+        ),
+        DeclareLaunchArgument("seed", default_value="0", description="Seed of all noise."),
+    ]
+
+
 def text(context: LaunchContext, name: str) -> str:
     """Return a launch argument's value."""
     return str(LaunchConfiguration(name).perform(context))
@@ -96,4 +114,49 @@ def to_actions(specs: Iterable[NodeSpec], namespace: str) -> list[Any]:
             emulate_tty=True,
         )
         for spec in specs
+    ]
+
+
+def gazebo_actions(world: str, *, seed: int, gui: bool, namespace: str) -> list[Any]:
+    """Return what starts Gazebo on a world, and the bridge to its robot.
+
+    The world is kept as gazebo.sdf in the launch's log folder. When Gazebo ends, so does all.
+
+    Args:
+        world: The world's SDF.
+        seed: Of the noise of Gazebo's sensors.
+        gui: Whether to show it.
+        namespace: Of the robot.
+
+    Raises:
+        RuntimeError: Gazebo's packages are missing.
+    """
+    try:
+        starter = share_directory("ros_gz_sim") / "launch" / "gz_sim.launch.py"
+        share_directory("ros_gz_bridge")
+    except FileNotFoundError as error:
+        raise RuntimeError(f"{error}, or install Gazebo: apt install ros-jazzy-ros-gz") from error
+    file = Path(launch_config.log_dir) / "gazebo.sdf"
+    file.write_text(world, encoding="utf-8")
+    # To Gazebo a seed of 0 is none.
+    show = "" if gui else "-s "
+    arguments = f"-r {show}--seed {seed + 1} {shlex.quote(str(file))}"
+    return [
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(str(starter)),
+            launch_arguments=[("gz_args", arguments), ("on_exit_shutdown", "true")],
+        ),
+        Node(
+            package="ros_gz_bridge",
+            executable="parameter_bridge",
+            name="gazebo_bridge",
+            namespace=namespace,
+            parameters=[
+                {
+                    "config_file": str(share_directory() / "config" / "gazebo_bridge.yaml"),
+                    "expand_gz_topic_names": True,
+                }
+            ],
+            output="screen",
+        ),
     ]
