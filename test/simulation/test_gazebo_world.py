@@ -188,9 +188,11 @@ def test_the_imu_has_the_rate_and_the_errors_of_the_simulations(model):
             assert numbers(noise, "bias_mean") == [bias]
 
 
-def test_the_periods_of_all_sensors_are_whole_steps(model):
+def test_the_step_is_mujocos_and_the_periods_of_all_sensors_are_whole_steps(model, plant):
     root = parsed((WORLDS / "gazebo.sdf").read_text())
     step = numbers(root, "world/physics/max_step_size")[0]
+    assert step == plant.opt.timestep
+    np.testing.assert_array_equal(numbers(root, "world/gravity"), plant.opt.gravity)
     rates = [float(one.text) for one in model.iter("odom_publish_frequency")]
     rates += [float(one.text) for one in model.iter("update_rate")]
     for rate in rates:
