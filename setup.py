@@ -20,6 +20,7 @@ setup(
         (str(SHARE), ["package.xml"]),
         (str(SHARE / "launch"), files("launch/*.launch.py")),
         (str(SHARE / "config"), files("config/*.yaml")),
+        (str(SHARE / "rviz"), files("rviz/*.rviz")),
         (str(SHARE / "worlds"), files("worlds/*.*")),
         (str(SHARE / "checkpoints"), files("checkpoints/*.safetensors")),
     ],

@@ -47,7 +47,7 @@ def test_installed_data_files_are_those_of_the_data_folders(setup_arguments):
     listed = {file for _, files in setup_arguments.data_files for file in files}
     there = {
         str(file.relative_to(ROOT))
-        for folder in ("launch", "config", "worlds", "checkpoints", "resource")
+        for folder in ("launch", "config", "rviz", "worlds", "checkpoints", "resource")
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }

@@ -16,6 +16,7 @@ from ebm_mpc_ros.models.transition import GaussianTransition
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.ekf import Matrix, Measurement, Vector
+    from ebm_mpc_ros.estimation.energy_filter import EnergyUpdate
     from ebm_mpc_ros.estimation.particles import Particles
     from ebm_mpc_ros.models import Model
     from ebm_mpc_ros.models.transition import TransitionEnergy
@@ -67,15 +68,21 @@ class Extended:
 
 
 class Sampled(Belief):
-    """The Gaussian summary of particles, and the particles."""
+    """The Gaussian summary of particles, and the particles.
+
+    Attributes:
+        particles: They.
+        last: What the last measurement did; None before the first, and after a prediction.
+    """
 
     particles: Particles
+    last: EnergyUpdate | None = None
 
     @classmethod
-    def of(cls, model: Model, particles: Particles) -> Sampled:
+    def of(cls, model: Model, particles: Particles, last: EnergyUpdate | None = None) -> Sampled:
         """Return the belief that they are."""
         made = cls(*gaussian(model, particles))
-        made.particles = particles
+        made.particles, made.last = particles, last
         return made
 
 
@@ -127,7 +134,7 @@ class Sampling:
         result = energy_filter.update(settings, before, measurement, rng)
         accepted = result.ended is Ended.FUSED
         return Update(
-            Sampled.of(model, result.particles) if accepted else belief,
+            Sampled.of(model, result.particles, result) if accepted else belief,
             result.innovation,
             result.innovation_covariance,
             result.nis if result.ended in (Ended.FUSED, Ended.REJECTED) else np.inf,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
+from ebm_mpc_ros.estimation.recursion import Sampled
 from ebm_mpc_ros.estimation.time import nanoseconds
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 
@@ -96,6 +97,7 @@ class EstimatorHealth:
         for name, statistics in sorted(estimator.filter.consistency.items()):
             low, high = statistics.bounds()
             values[f"{name} NIS/dof"] = f"{statistics.ratio:.3f} ({low:.3f} to {high:.3f})"
+        values |= self._particles()
         for reason, count in estimator.filter.resets.items():
             values[f"resets: {reason}"] = count
         for i, warning in enumerate(estimator.warnings):
@@ -103,6 +105,20 @@ class EstimatorHealth:
         values |= estimator.stamp_problems
         estimator.stamp_problems.clear()
         return values
+
+    def _particles(self) -> dict[str, object]:
+        """Say how well the particles did at the last measurement; nothing without particles."""
+        estimate = self._estimator.filter.estimate
+        belief = None if estimate is None else estimate.belief
+        if not isinstance(belief, Sampled) or belief.last is None:
+            return {}
+        last = belief.last
+        return {
+            "particles": len(belief.particles.weights),
+            "particles that explain the last message": f"{last.ancestors:.0f}",
+            "particles that its draws are worth": f"{last.draws:.0f}",
+            "share of its Langevin steps accepted": f"{last.acceptance:.2f}",
+        }
 
     def _notice_drops(self) -> None:
         dropped, topics = self._estimator.filter.dropped, self._estimator.topics

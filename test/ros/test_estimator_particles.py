@@ -6,6 +6,7 @@ from estimating import START, estimator, feed, mask, odometry, pose
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.models import rotation
+from ebm_mpc_ros.ros.estimator_health import EstimatorHealth
 
 DRIVE = {
     "model": "diff_drive",
@@ -81,6 +82,15 @@ def test_a_robot_in_space_can_be_estimated_so():
 def test_what_it_can_not_do_is_refused_by_name(given, named):
     with pytest.raises(UserError, match=named):
         estimator(**(DRIVE | {"estimator": "energy"} | given))
+
+
+def test_diagnostics_say_how_many_particles_explain_a_message():
+    told = EstimatorHealth(driven(estimator="energy"), None, lambda topic: 1).figures()
+    assert told["particles"] == 500
+    assert 2 < int(told["particles that explain the last message"]) <= 500
+    assert 2 < int(told["particles that its draws are worth"]) <= 500
+    assert 0.3 < float(told["share of its Langevin steps accepted"]) <= 1.0
+    assert "particles" not in EstimatorHealth(driven(), None, lambda topic: 1).figures()
 
 
 def test_after_a_reset_it_begins_anew():

@@ -6,7 +6,6 @@ import inspect
 import pytest
 import yaml
 
-from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
@@ -21,20 +20,16 @@ pytest.importorskip("rclpy")
 from ebm_mpc_ros.nodes import relay, simulator
 
 
-def graphs(controller="policy_mpc", params_file=None):
+def graphs(controller="policy_mpc", robot_files=()):
     arguments = {
         "controller": controller,
         "course": "slalom",
         "seed": 3,
-        "params_file": params_file or default_params_file(),
+        "params_file": default_params_file(),
+        "robot_files": robot_files,
     }
     simulated = {spec.name: spec for spec in simulation_graph(**arguments)}
     return simulated, {spec.name: spec for spec in gazebo_graph(**arguments)}
-
-
-def extra():
-    config = yaml.safe_load((share_directory() / "config" / "gazebo.yaml").read_text())
-    return config["/**/ekf_node"]["ros__parameters"]
 
 
 def calls(module, method):
@@ -62,27 +57,19 @@ def bridged(direction):
 def test_it_is_the_simulations_with_a_relay_for_the_simulator(controller):
     simulated, gazebo = graphs(controller)
     assert set(gazebo) == set(simulated) - {"simulator_node"} | {"relay_node"}
-    for name in gazebo.keys() - {"relay_node", "ekf_node"}:
-        assert gazebo[name] == simulated[name]
+    for name in gazebo.keys() - {"relay_node"}:
+        assert gazebo[name].parameters == simulated[name].parameters
     assert gazebo["relay_node"].parameters["use_sim_time"] is True
-    ours, theirs = dict(gazebo["ekf_node"].parameters), simulated["ekf_node"].parameters
-    assert {name: ours.pop(name) for name in extra()} == extra()
-    assert ours == theirs
 
 
-def test_what_the_parameter_file_says_counts_more_than_gazebos(tmp_path):
-    path = tmp_path / "robot.yaml"
-    path.write_text("/**/ekf_node: {ros__parameters: {odom0_variance: [%s]}}" % ("0.01, " * 15))
-    _, gazebo = graphs(params_file=path)
-    assert "odom0_variance" not in gazebo["ekf_node"].parameters
-    assert gazebo["ekf_node"].parameters["imu0_variance"] == extra()["imu0_variance"]
-
-
-def test_a_parameter_file_without_an_estimator_is_a_mistake(tmp_path):
-    path = tmp_path / "robot.yaml"
-    path.write_text("/**/mpc_node: {ros__parameters: {model: diff_drive}}")
-    with pytest.raises(UserError, match="ekf_node"):
-        graphs(params_file=path)
+def test_what_a_parameter_file_says_counts_more_than_gazebos(tmp_path):
+    robot = tmp_path / "robot.yaml"
+    _, gazebo = graphs(robot_files=[robot])
+    for name in ("ekf_node", "mpc_node", "policy_node"):
+        below, *above = gazebo[name].params_files
+        assert below.name == "gazebo.yaml"
+        assert above == [default_params_file(), robot]
+    assert gazebo["relay_node"].params_files[-1] == robot
 
 
 def test_the_bridge_brings_what_the_simulator_publishes():
