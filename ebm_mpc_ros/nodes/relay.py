@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.duration import Duration
 
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.clocks import BaseTime
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WATCH_PERIOD = 0.02
+_PATIENCE = Duration(seconds=0.2)
 
 
 class RelayNode(ManagedNode):
@@ -56,7 +58,6 @@ class RelayNode(ManagedNode):
     def configure(self, values: dict[str, Any]) -> None:
         """Make the topics."""
         self._timeout = round(values["command_timeout"] * 1e9)
-        self._silence = f"no cmd_vel for {values['command_timeout']:g} s"
         self._refused = self._stops = 0
         simulated = bool(self.get_parameter("use_sim_time").value)
         self._time = BaseTime(self, simulated=simulated)
@@ -70,12 +71,13 @@ class RelayNode(ManagedNode):
     def activate(self) -> None:
         """Stop the base until the first command, whatever it was told before."""
         self._deadline = self._time.read()
-        self._reason = "no cmd_vel so far"
+        self._reason = self._silence = "no cmd_vel so far"
         self._base.publish(Twist())
 
     def deactivate(self) -> None:
-        """Stop the base."""
+        """Stop the base, and see that it hears of it before the topic is gone."""
         self._base.publish(Twist())
+        self._base.wait_for_all_acked(_PATIENCE)
 
     def condition(self) -> Condition:
         """Say why the base is stopped, or that commands had to be refused."""
@@ -99,13 +101,13 @@ class RelayNode(ManagedNode):
         if not self._time.stands_still:
             self._base.publish(twist)
             self._reason = ""
+            self._silence = f"no cmd_vel for {self._timeout * 1e-9:g} s"
 
     def _watch(self) -> None:
         late = self._time.read() >= self._deadline
         if self._time.stands_still or late:
-            if not self._reason:
-                self._stops += 1
-                self._reason = self._silence if late else "the clock stands still"
+            self._stops += not self._reason
+            self._reason = "the clock stands still" if self._time.stands_still else self._silence
             self._base.publish(Twist())
         self.report()
 

@@ -66,7 +66,7 @@ class FakeGazebo:
         self._imu_publisher = node.create_publisher(Imu, world.imu, 10)
         self._odometry = node.create_publisher(Odometry, world.odometry, 10)
         self._truth = node.create_publisher(Odometry, world.truth, 10)
-        node.create_subscription(Twist, world.command, self._take, 10)
+        node.create_subscription(Twist, world.command, self._take, 1)
 
     def step(self):
         self.robot.step(self.command)

@@ -101,6 +101,6 @@ def test_the_robot_stops_when_the_controller_is_killed(gazebo):
     last = seconds(observer.heard["cmd_vel"][-1].header.stamp)
     stamps, speeds = stamps[stamps >= last] - last, speeds[stamps >= last]
     stands = stamps[np.argmax(np.abs(speeds) < 0.02)]
-    # One watch of the relay and the time to the plant come on top.
-    assert stands <= TIMEOUT + speeds.max() / BASE_DECELERATION + 0.1
+    # One watch of the relay, the way to the base, and what a busy machine adds to them.
+    assert stands <= TIMEOUT + speeds.max() / BASE_DECELERATION + 0.2
     observer.wait_for_condition("relay_node", "no cmd_vel for 0.2 s")

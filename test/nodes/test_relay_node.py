@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from feeding import node
+from feeding import node, stream
 from geometry_msgs.msg import Twist, TwistStamped
 from rosgraph_msgs.msg import Clock
 
@@ -63,6 +63,12 @@ def command(speed, turn_rate=0.0):
     return message
 
 
+def drive(base, publisher):
+    """Send commands until one has gone through."""
+    stream((publisher, lambda: command(0.5)), seconds=30.0, until=lambda: 0.5 in base.speeds())
+    assert 0.5 in base.speeds()
+
+
 def test_it_stops_the_base_when_the_commander_is_killed(relay):
     processes, observer, base, _ = relay()
     commander = subprocess.Popen([sys.executable, "-c", COMMANDER.format(domain=processes.domain)])
@@ -93,10 +99,7 @@ def test_it_stops_a_base_that_still_drives_when_it_starts(relay):
 
 def test_what_is_not_finite_is_refused_and_puts_off_nothing(relay):
     _, observer, base, publisher = relay()
-    for _ in range(5):
-        publisher.publish(command(0.5))
-        time.sleep(0.05)
-    observer.wait_for(lambda: 0.5 in base.speeds(), "a command")
+    drive(base, publisher)
     since = time.monotonic()
     while time.monotonic() < since + TIMEOUT + SLACK:
         publisher.publish(command(0.7, float("nan")))
@@ -131,9 +134,6 @@ def test_in_a_slow_simulation_the_age_of_commands_is_simulated_time(relay):
 
 def test_it_stops_the_base_when_it_ends_itself(relay):
     processes, observer, base, publisher = relay(command_timeout=1.0)
-    for _ in range(5):
-        publisher.publish(command(0.5))
-        time.sleep(0.05)
-    observer.wait_for(lambda: base.speeds()[-1:] == [0.5], "a command")
+    drive(base, publisher)
     os.kill(processes.pid("relay_node"), signal.SIGINT)
     observer.wait_for(lambda: base.speeds()[-1] == 0.0, "a zero")
