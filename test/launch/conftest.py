@@ -84,6 +84,16 @@ class Launched:
     def output(self):
         return self._log.read_text()
 
+    def wait_for_line(self, words, patience=60.0):
+        """Return the first line of the output that has these words."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            for line in self.output.splitlines():
+                if words in line:
+                    return line
+            time.sleep(0.1)
+        pytest.fail(f"waited {patience} s for {words!r} in:\n{self.output}")
+
     def started(self):
         """Return (name, pid) of the processes that were started."""
         return re.findall(r"\[([^]]+)\]: process started with pid \[(\d+)\]", self.output)
