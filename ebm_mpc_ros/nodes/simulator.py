@@ -35,7 +35,8 @@ class SimulatorNode(ManagedNode):
 
     It steps by the steady clock, and its own time starts at 1 s, for a stamp of 0 means none. A
     simulation that falls behind real time slows down rather than catch up. Without
-    `publish_clock` it steps by the node's clock and stamps with it.
+    `publish_clock` it steps by the node's clock and stamps with it, and has to skip what it
+    couldn't keep up with.
     """
 
     def __init__(self) -> None:

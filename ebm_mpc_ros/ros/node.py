@@ -12,6 +12,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -150,18 +151,21 @@ class ManagedNode(LifecycleNode):
         qos: QoSProfile | int,
         *,
         always: bool = False,
+        matched: Callable[[Any], None] | None = None,
     ) -> None:
         """Subscribe; messages are let through while the node is active.
 
         With `always` they are whenever it is configured: for what is told once and then holds,
-        such as a latched map, and so has to be known after a pause.
+        such as a latched map, and so has to be known after a pause. `matched` is told of
+        publishers that come and go (QoSSubscriptionMatchedInfo).
         """
 
         def gated(message: Any) -> None:
             if self.active or always:
                 callback(message)
 
-        subscription = self.create_subscription(kind, topic, gated, qos)
+        events = SubscriptionEventCallbacks(matched=matched)
+        subscription = self.create_subscription(kind, topic, gated, qos, event_callbacks=events)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
     def listen_raw(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = "ebm_mpc_ros"
 _RESPAWN_DELAY = 1.0
+_NEW_LINE = "\n        "
 
 
 def common_arguments(*, use_sim_time: bool, params_file: Path | None = None) -> list[Any]:
@@ -48,10 +49,9 @@ def common_arguments(*, use_sim_time: bool, params_file: Path | None = None) -> 
 
 def controller_argument() -> Any:
     """Return the declaration of controller."""
-    words = "; ".join(f"{name}: {text}" for name, text in CONTROLLERS.items())
-    return DeclareLaunchArgument(
-        "controller", default_value="policy_mpc", choices=list(CONTROLLERS), description=words
-    )
+    # `--show-args` breaks no lines and would put choices behind the last one.
+    words = _NEW_LINE.join(f"{name}: {text}." for name, text in CONTROLLERS.items())
+    return DeclareLaunchArgument("controller", default_value="policy_mpc", description=words)
 
 
 def checkpoint_argument() -> Any:
@@ -59,9 +59,7 @@ def checkpoint_argument() -> Any:
     return DeclareLaunchArgument(
         "checkpoint",
         default_value="",
-        description=(
-            "Trained policy, a path or package://NAME/PATH; empty for what params_file says."
-        ),
+        description="Trained policy, a path or package://NAME/PATH; empty: params_file's.",
     )
 
 
@@ -83,7 +81,7 @@ def robot_argument() -> Any:
     return DeclareLaunchArgument(
         "robot",
         default_value="",
-        description="Parameter YAMLs of what differs from params_file: A.yaml,B.yaml, B over A.",
+        description="YAMLs of what differs from params_file: A.yaml,B.yaml (B over A).",
     )
 
 
@@ -98,14 +96,12 @@ def remap_argument() -> Any:
 
 def respawn_argument() -> Any:
     """Return the declaration of respawn."""
-    return switch(
-        "respawn", "true", "Start a node that dies again; the robot then waits to be enabled."
-    )
+    return switch("respawn", "true", "Start a node that dies again.")
 
 
 def rviz_argument() -> Any:
     """Return the declaration of rviz."""
-    return switch("rviz", "false", "Show it all in RViz, in the namespace.")
+    return switch("rviz", "false", "Show it all in RViz.")
 
 
 def switch(name: str, default: str, description: str) -> Any:
