@@ -6,11 +6,11 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.simulation.courses import OBSTACLE_HEIGHT
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.simulation.courses import Course
 
-_OBSTACLE_HEIGHT = 0.5
 _OBSTACLE_COLOUR = "0.80 0.33 0.18 1"
 _TOPICS = ("topic", "odom_topic")
 
@@ -48,10 +48,10 @@ def _obstacles(course: Course) -> ET.Element:
     for number, (x, y, radius) in enumerate(course.obstacles.tolist()):
         for kind in ("collision", "visual"):
             body = ET.SubElement(link, kind, name=f"{number}_{kind}")
-            ET.SubElement(body, "pose").text = f"{x!r} {y!r} {0.5 * _OBSTACLE_HEIGHT!r} 0 0 0"
+            ET.SubElement(body, "pose").text = f"{x!r} {y!r} {0.5 * OBSTACLE_HEIGHT!r} 0 0 0"
             cylinder = ET.SubElement(ET.SubElement(body, "geometry"), "cylinder")
             ET.SubElement(cylinder, "radius").text = repr(radius)
-            ET.SubElement(cylinder, "length").text = repr(_OBSTACLE_HEIGHT)
+            ET.SubElement(cylinder, "length").text = repr(OBSTACLE_HEIGHT)
         material = ET.SubElement(body, "material")
         for kind in ("ambient", "diffuse"):
             ET.SubElement(material, kind).text = _OBSTACLE_COLOUR
