@@ -20,6 +20,7 @@ setup(
         (str(SHARE), ["package.xml"]),
         (str(SHARE / "launch"), files("launch/*.launch.py")),
         (str(SHARE / "config"), files("config/*.yaml")),
+        (str(SHARE / "rviz"), files("rviz/*.rviz")),
         (str(SHARE / "worlds"), files("worlds/*.*")),
         (str(SHARE / "checkpoints"), files("checkpoints/*.safetensors")),
     ],
@@ -41,7 +42,16 @@ setup(
     entry_points={
         "console_scripts": [
             f"{node}_node = {NAME}.nodes.{node}:main"
-            for node in ("course", "ekf", "mpc", "player", "policy", "recorder", "simulator")
+            for node in (
+                "course",
+                "ekf",
+                "mpc",
+                "player",
+                "policy",
+                "recorder",
+                "relay",
+                "simulator",
+            )
         ],
     },
     zip_safe=True,

@@ -143,7 +143,8 @@ def test_only_the_shell_knows_ros():
 
 def test_the_launch_packages_are_imported_in_one_place():
     knowing = {name_of(f) for f in FILES if LAUNCH & {n.split(".")[0] for n in everywhere(f)}}
-    assert knowing <= {"ebm_mpc_ros.tools.launching"}
+    theirs = ("gazebo", "launching", "respawning", "rviz")
+    assert knowing <= {f"ebm_mpc_ros.tools.{name}" for name in theirs}
 
 
 def test_only_energies_and_learning_need_torch():

@@ -2,6 +2,7 @@
 
 import ast
 import runpy
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
@@ -47,7 +48,7 @@ def test_installed_data_files_are_those_of_the_data_folders(setup_arguments):
     listed = {file for _, files in setup_arguments.data_files for file in files}
     there = {
         str(file.relative_to(ROOT))
-        for folder in ("launch", "config", "worlds", "checkpoints", "resource")
+        for folder in ("launch", "config", "rviz", "worlds", "checkpoints", "resource")
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
@@ -89,3 +90,9 @@ def test_every_pin_lies_within_the_range_that_setup_states(setup_arguments):
 def test_every_pinned_dependency_is_explained():
     text = (ROOT / "docs" / "dependencies.md").read_text()
     assert not [pin.name for pin in pins() if f"`{pin.name}`" not in text]
+
+
+def test_no_two_test_modules_share_a_name():
+    """Where ROS is installed launch_testing's plugin imports each by its name alone."""
+    names = Counter(file.stem for file in (ROOT / "test").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
