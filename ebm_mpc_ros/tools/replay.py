@@ -17,7 +17,7 @@ from ebm_mpc_ros.ros.estimator_parameters import input_kind
 from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
 from ebm_mpc_ros.ros.inputs import INPUT_TYPES
 from ebm_mpc_ros.ros.parameter_file import load_parameters
-from ebm_mpc_ros.tools.console import console, progress
+from ebm_mpc_ros.tools.console import command, console, progress
 from ebm_mpc_ros.tools.innovations import FILE, InnovationRecorder
 from ebm_mpc_ros.tools.replay_output import (
     Row,
@@ -96,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     report_drops(estimator)
     report_consistency(estimator)
     console.print(f"written: {arguments.out}/estimate.csv, {FILE}, estimate.png, estimate/ (MCAP)")
+    console.print(f"report: {command('report', str(arguments.out))}")
     x, y, z = track[-1].odometry.position
     print(f"final: {x:.4f} {y:.4f} {z:.4f}")
     return 1 if differing else 0

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.learning.bags import open_bag
 from ebm_mpc_ros.tools.console import console, progress
-from ebm_mpc_ros.tools.report_driving import command_panel, forecast_panel
+from ebm_mpc_ros.tools.report_driving import command_panels, forecast_panel
 from ebm_mpc_ros.tools.report_filter import error_panel, innovation_panel, nis_panel, sigma_panel
 from ebm_mpc_ros.tools.report_health import events_panel, times_panel
 from ebm_mpc_ros.tools.report_map import make_map
 from ebm_mpc_ros.tools.report_page import Page, render
-from ebm_mpc_ros.tools.report_reading import read_run
+from ebm_mpc_ros.tools.report_reading import read_run, with_estimates
 from ebm_mpc_ros.tools.report_source import find_source, innovations_of, limits_of
 from ebm_mpc_ros.tools.report_summary import tiles
 from ebm_mpc_ros.tools.report_topics import ROLES, assign
@@ -91,9 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _page(bag: Bag, source: Source, arguments: argparse.Namespace) -> Page:
     roles = assign(bag.topics, namespace=arguments.namespace, given=arguments.topic)
-    limits, why_no_limits = limits_of(arguments.params or source.params)
+    params = arguments.params or source.params
+    limits, why_no_limits = limits_of(params)
     found = _read(bag, roles)
-    innovations = innovations_of(bag, source, arguments.params, arguments.node)
+    innovations = innovations_of(bag, source, params, arguments.node, strictly=not limits)
+    if found.estimate is None and innovations.estimates is not None:
+        frame, estimates = innovations.estimates
+        if estimates:
+            found = with_estimates(found, frame, estimates, "the estimate computed anew")
     the_map = make_map(found)
     return Page(
         title=source.title,
@@ -103,11 +108,11 @@ def _page(bag: Bag, source: Source, arguments: argparse.Namespace) -> Page:
         map=the_map or f"needs {ROLES['estimate']}, or any other odometry.",
         panels=[
             events_panel(found),
-            command_panel(found, limits, why_no_limits),
+            *command_panels(found, limits, why_no_limits),
             error_panel(found),
             sigma_panel(found),
-            innovation_panel(found, *innovations),
-            nis_panel(found, *innovations),
+            innovation_panel(found, innovations.table, innovations.words),
+            nis_panel(found, innovations.table, innovations.words),
             forecast_panel(found),
             times_panel(found),
         ],

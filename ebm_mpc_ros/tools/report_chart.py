@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ebm_mpc_ros.tools.report_numbers import peaks
+from ebm_mpc_ros.tools.report_numbers import peaks, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,15 @@ class Chart:
         *,
         dashed: bool = False,
     ) -> Self:
-        """Add a line, with a gap where nothing came for long."""
-        x, y = (x, y) if draw == "points" else _with_gaps(x, y)
-        kept, every = peaks(y, BUDGET)
-        if every > 1:
-            self._note(every, len(y), name)
+        """Add a line, with a gap where nothing came for long, or points."""
+        if draw == "points":
+            kept = self._thinned(name, y)
+        else:
+            x, y = _with_gaps(x, y)
+            kept, every = peaks(y, BUDGET)
+            if every > 1:
+                words = f"{name}: the least and the most of every {every} of {len(y):,} points."
+                self.notes.append(words)
         self.series.append(
             {
                 "name": name,
@@ -100,8 +104,17 @@ class Chart:
         names = ", ".join(series["name"] for series in self.series)
         return f"{self.title}. {self.y} over {self.x or 'time (s)'}: {names}."
 
-    def _note(self, every: int, count: int, name: str) -> None:
-        self.notes.append(f"{name}: the least and the most of every {every} of {count:,} points.")
+    def _thinned(self, name: str, y: Floats) -> NDArray[np.int64]:
+        """Return which points to draw: some regularly, so that they lie as all do, and peaks."""
+        regular, step = thinned(len(y), BUDGET)
+        if step == 1:
+            return regular
+        extremes, every = peaks(y, BUDGET // 2)
+        self.notes.append(
+            f"{name}: every {ordinal(step)} of {len(y):,} points, and the least and the most of "
+            f"every {every}."
+        )
+        return np.union1d(regular, extremes)
 
 
 @dataclass(frozen=True)
@@ -157,6 +170,12 @@ def numbers(values: Any, resolution: float = 0.0) -> list[float | None]:
     digits = 4 - int(np.floor(np.log10(resolution * 1e4 if resolution else span)))
     rounded: list[float] = np.round(array, digits).tolist()
     return [value if np.isfinite(value) else None for value in rounded]
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd and so on."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 // 10 != 1 else 0, "th")
+    return f"{number}{ending}"
 
 
 def _with_gaps(x: Floats, y: Floats) -> tuple[Floats, Floats]:

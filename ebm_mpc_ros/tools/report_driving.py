@@ -38,16 +38,17 @@ _NAMES = {"prediction": "MPC's prediction", "policy": "policy's plan"}
 _COLOURS = {"prediction": FORECAST, "policy": POLICY}
 
 
-def command_panel(run: Run, limits: Mapping[str, float], why_no_limits: str) -> Panel:
-    """Return what was commanded beside what was driven, and the limits."""
+def command_panels(run: Run, limits: Mapping[str, float], why_no_limits: str) -> list[Panel]:
+    """Return what was commanded beside what was driven, and the limits; speeds without these."""
     key, title = "commands", "Commands"
-    if not len(run.commands) and run.main is None:
-        return Panel(key, title, f"needs {ROLES['commands']}.")
+    missing = Panel(key, title, f"needs {ROLES['commands']}.")
     words = "Speeds as commanded and as driven, and the accelerations that the commands ask for. "
     if not len(run.commands):
-        title, words = "Speeds", f"Commands are missing: they need {ROLES['commands']}. "
+        if run.main is None:
+            return [missing]
+        key, title, words = "speeds", "Speeds", ""
     elif not limits:
-        words += f"Limits are missing: they need {why_no_limits}. "
+        words += f"Limits are missing: they need {why_no_limits}."
     figures = [
         _speeds(run, "Speed", "m/s", 0, limits, ("max_speed", "min_speed")),
         _speeds(run, "Turn rate", "rad/s", 1, limits, ("max_yaw_rate", "-max_yaw_rate")),
@@ -67,7 +68,8 @@ def command_panel(run: Run, limits: Mapping[str, float], why_no_limits: str) -> 
             chart.line("commanded", changes[:, 0], changes[:, column], COMMAND, "step")
             _limit(chart, changes[:, column], limits, bounds)
             figures.append(chart)
-    return Panel(key, title, words.strip(), figures)
+    found = Panel(key, title, words.strip(), figures)
+    return [found] if len(run.commands) else [found, missing]
 
 
 def forecast_panel(run: Run) -> Panel:

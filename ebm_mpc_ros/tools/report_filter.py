@@ -172,4 +172,5 @@ def _root(variances: Floats) -> Floats:
 
 def _distance(errors: PoseErrors) -> Floats:
     """Return distances, of a tenth of a millimetre at least: they are drawn on a log scale."""
-    return np.hypot(*errors.places.T) + _LEAST_DISTANCE
+    distances: Floats = np.hypot(*errors.places.T)
+    return distances + _LEAST_DISTANCE

@@ -14,6 +14,7 @@ from ebm_mpc_ros.tools.report_chart import (
     POLICY,
     TRUTH,
     numbers,
+    ordinal,
 )
 from ebm_mpc_ros.tools.report_numbers import ellipses, thinned
 from ebm_mpc_ros.tools.report_topics import ROLES
@@ -107,7 +108,7 @@ def _track(
 ) -> dict[str, Any]:
     kept, every = thinned(len(track.times), _TRACK)
     if every > 1:
-        notes.append(f"{name}: every {_ordinal(every)} of {len(track.times):,} points.")
+        notes.append(f"{name}: every {ordinal(every)} of {len(track.times):,} points.")
     return {
         "name": name,
         "colour": colour,
@@ -153,8 +154,3 @@ def _forecasts(found: list[Forecast]) -> dict[str, Any]:
         "x": [numbers(f.places[::2, 0], _RESOLUTION) for f in chosen],
         "y": [numbers(f.places[::2, 1], _RESOLUTION) for f in chosen],
     }
-
-
-def _ordinal(number: int) -> str:
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 // 10 != 1 else 0, "th")
-    return f"{number}{ending}"

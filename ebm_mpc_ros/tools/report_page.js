@@ -331,7 +331,7 @@
         element("line", { class: "grid", x1: x(value), x2: x(value), y1: TOP, y2: bottom }, svg);
         text(label, { x: x(value), y: bottom + 13, "text-anchor": "middle" }, svg);
       }
-      text(chart.x, { x: width - 2, y: bottom + 23, "text-anchor": "end" }, svg);
+      text(chart.x, { x: width - 2, y: bottom + 21, "text-anchor": "end" }, svg);
     }
 
     function draw() {
@@ -518,7 +518,7 @@
           svg);
         text(label, { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, svg);
       }
-      text("x (m)", { x: width - 2, y: bottom + 23, "text-anchor": "end" }, svg);
+      text("x (m)", { x: width - 2, y: bottom + 21, "text-anchor": "end" }, svg);
       text("y (m)", {
         x: -0.5 * (TOP + bottom), y: 11, "text-anchor": "middle", transform: "rotate(-90)",
       }, svg);

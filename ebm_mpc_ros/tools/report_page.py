@@ -69,11 +69,11 @@ def render(page: Page) -> str:
     body = [
         _header(page, there),
         _bar() if there or not isinstance(page.map, str) else "",
-        "<main>",
+        '<main>\n<div class="columns">',
         _map(page.map, drawn),
-        '<div class="panels">',
+        "<div>",
         *(_panel(panel, drawn) for panel in there),
-        "</div>",
+        "</div>\n</div>",
         _missing(page),
         _topics(page),
         "</main>",
@@ -116,6 +116,7 @@ def _header(page: Page, panels: Sequence[Panel]) -> str:
         f'<header>\n<h1>{escape(page.title)}</h1>\n<p class="source">{escape(page.source)}</p>\n'
         f'<dl class="tiles">{tiles}</dl>\n{notes}'
         f'<nav aria-label="Panels"><ul>{items}</ul></nav>\n'
+        f'<p class="notes help">{_HELP}</p>\n'
         "<noscript><p>The figures are drawn by the script in this file: it needs JavaScript."
         "</p></noscript>\n</header>"
     )
@@ -128,7 +129,7 @@ def _bar() -> str:
     )
     return (
         f'<div class="bar" role="toolbar" aria-label="Time shown">{buttons}'
-        f'<output id="time" aria-live="off"></output> <span class="help">{_HELP}</span></div>'
+        '<output id="time" aria-live="off"></output></div>'
     )
 
 
@@ -158,7 +159,7 @@ def _panel(panel: Panel, drawn: list[dict[str, Any]]) -> str:
         notes = _notes(figure.notes) if isinstance(figure, Chart) else ""
         parts.append(
             f'<figure data-figure="{len(drawn) - 1}"><figcaption><h3>{escape(figure.title)}</h3>'
-            f"</figcaption></figure>{notes}"
+            f"{notes}</figcaption></figure>"
         )
     return "\n".join([*parts, "</section>"])
 
@@ -216,7 +217,7 @@ def _missing(page: Page) -> str:
         )
         said = f"<dl>{entries}</dl>"
     return (
-        '<section id="missing" class="missing wide"><h2>Missing from this recording</h2>'
+        '<section id="missing" class="missing"><h2>Missing from this recording</h2>'
         f"{said}</section>"
     )
 
@@ -227,7 +228,7 @@ def _topics(page: Page) -> str:
         for name, kind, count in page.topics
     )
     return (
-        '<section id="topics" class="wide"><h2>Topics</h2>'
+        '<section id="topics"><h2>Topics</h2>'
         '<div class="table" tabindex="0" role="region" aria-label="Topics, table"><table><thead>'
         '<tr><th scope="col">topic</th><th scope="col">type</th><th scope="col">messages</th></tr>'
         f"</thead><tbody>{rows}</tbody></table></div></section>"

@@ -15,9 +15,10 @@ from ebm_mpc_ros.tools.report_events import Diagnoses, Said
 from ebm_mpc_ros.tools.report_obstacles import Obstacle, Obstacles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ebm_mpc_ros.learning.bags import Bag
+    from ebm_mpc_ros.ros.estimate_output import Odometry
     from ebm_mpc_ros.tools.report_topics import Roles
 
 Floats = NDArray[np.float64]
@@ -266,6 +267,17 @@ class _Reader:
     def _diagnosis(self, _: str, time: int, message: Any) -> None:
         """Take what was said, by its arrival: a node may say it before its clock goes."""
         self._diagnoses.take(time, message.status)
+
+
+def with_estimates(run: Run, frame: str, estimates: Sequence[Odometry], source: str) -> Run:
+    """Return the run with an estimate that was computed from its sensors."""
+    stamps = np.array([o.stamp for o in estimates])
+    headings = np.unwrap([float(rotation.heading(o.quaternion)) for o in estimates])
+    states = [(*o.position[:2], 0.0, o.linear[0], o.angular[2]) for o in estimates]
+    table = np.array(states)
+    table[:, 2] = headings
+    covariances = np.array([o.pose_covariance[_PLANAR] for o in estimates])
+    return run._replace(estimate=Track(source, frame, since(stamps, run.start), table, covariances))
 
 
 def _forecast(found: tuple[NDArray[np.int64], Floats], start: int) -> Forecast:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ebm_mpc_ros.learning.bags import Bag
+    from ebm_mpc_ros.ros.estimate_output import Odometry
 
 PARAMETERS = "params.yaml"
 """Where demo keeps what the nodes ran with."""
@@ -80,34 +81,44 @@ def find_source(path: Path) -> Source:
 
 
 class Innovations(NamedTuple):
-    """Innovations; where there are none, what would give them, else how they were got."""
+    """Innovations of an estimator.
+
+    Attributes:
+        table: Them; None where there are none.
+        words: How they were got; what would give them where there are none.
+        estimates: What was estimated, where they were computed anew; frame and estimates.
+    """
 
     table: InnovationTable | None
     words: str
+    estimates: tuple[str, list[Odometry]] | None = None
 
 
-def innovations_of(bag: Bag, source: Source, params: Path | None, node: str) -> Innovations:
+def innovations_of(
+    bag: Bag, source: Source, params: Path | None, node: str, *, strictly: bool
+) -> Innovations:
     """Return the innovations of a run: kept, logged, or computed anew from the bag's sensors.
 
     Args:
         bag: The run's bag.
         source: Where it is recorded.
-        params: Parameters that somebody gives; those of the source where it is None.
+        params: The nodes' parameters.
         node: The estimator's name in them.
+        strictly: Whether parameters that can't be used on the bag are a mistake.
 
     Raises:
-        UserError: The parameters given can't be used on the bag.
+        UserError: What is kept is damaged, or such a mistake.
     """
     if is_event_log(bag):
         return _logged(bag)
-    if params is not None:
-        return _computed(bag, params, node)
     if source.innovations is not None:
         return Innovations(read_innovations(source.innovations), "")
-    if source.params is not None:
+    if params is not None:
         try:
-            return _computed(bag, source.params, node)
+            return _computed(bag, params, node)
         except UserError as error:
+            if strictly:
+                raise
             return Innovations(None, f"an estimator that runs on this bag: {error}")
     return Innovations(
         None,
@@ -164,11 +175,15 @@ def _computed(bag: Bag, params: Path, node: str) -> Innovations:
     with progress(
         "estimating", "bag seconds", (bag.end_time - bag.start_time) * 1e-9
     ) as advance_to:
-        for now, _ in replay(estimator, bag):
+        estimates = []
+        for now, row in replay(estimator, bag):
+            if row is not None:
+                estimates.append(row.odometry)
             advance_to((now - bag.start_time) * 1e-9)
     if not recorder.innovations:
         return Innovations(None, f"sensors in the bag that {params.name} can use")
     return Innovations(
         to_table(recorder.innovations, estimator.model.output_names),
         f"Computed anew from the bag's sensors with {params.name}.",
+        (estimator.world_frame, estimates),
     )
