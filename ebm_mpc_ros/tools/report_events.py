@@ -33,6 +33,7 @@ FIGURES = (
 """Numbers that a report shows."""
 _NIS = re.compile(r"(\S+) \((\S+) to (\S+)\)")
 _NIS_KEY = " NIS/dof"
+_NUMBER = re.compile(r"\d[\d.]*")
 # ns; a node that is silent for longer has said nothing in between.
 _SILENCE = 3_000_000_000
 
@@ -76,7 +77,7 @@ class Diagnoses:
             goes_on = now - latest[1] < _SILENCE
             if goes_on:
                 latest[1] = now
-            if goes_on and latest[3:] == [level, message]:
+            if goes_on and latest[3] == level and _alike(latest[4], message):
                 return
         fresh = [now, now, node, level, message]
         self._latest[node] = fresh
@@ -117,3 +118,8 @@ def nis_sources(figures: dict[tuple[str, str], Floats]) -> list[tuple[str, str]]
     return sorted(
         (node, key.removesuffix(_NIS_KEY)) for node, key in figures if key.endswith(_NIS_KEY)
     )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Return whether two sentences differ in their numbers at most."""
+    return one == other or _NUMBER.sub("", one) == _NUMBER.sub("", other)

@@ -106,7 +106,10 @@ def events_panel(run: Run) -> Panel:
             for said in shown
         ],
     )
-    words = "Told once a second in /diagnostics; the same sentence said again is one line."
+    words = (
+        "Told once a second in /diagnostics. A sentence that is said again, be it with other "
+        "numbers, is one line: as it was first said."
+    )
     if len(shown) < len(run.said):
         words += f" The {len(shown)} worst of {len(run.said):,}."
     return Panel(key, title, words, [Strip("Level of each node", rows), table])

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const NS = "http://www.w3.org/2000/svg";
-  const LEFT = 54, RIGHT = 10, TOP = 6, BOTTOM = 24, CHART = 168, ROW = 27;
+  const LEFT = 54, RIGHT = 10, TOP = 6, BOTTOM = 20, LABEL = 12, CHART = 168, ROW = 27;
   const LONGEST_STEP = 0.02, SHORTEST_VIEW = 0.05, ELLIPSES = 40, VISIBLE = 4;
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const end = Math.max(data.duration, SHORTEST_VIEW);
@@ -303,7 +303,8 @@
     if (low > high) [low, high] = chart.log ? [0.1, 10] : [0, 1];
     if (chart.log) return [Math.min(low / 1.2, 0.5), Math.max(high * 1.2, 2)];
     if (chart.zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
-    const margin = (high - low || Math.abs(high) || 1) * 0.06;
+    if (high === low) high += Math.abs(high) || 1;
+    const margin = (high - low) * 0.06;
     return [low - margin, high + margin];
   }
 
@@ -331,12 +332,12 @@
         element("line", { class: "grid", x1: x(value), x2: x(value), y1: TOP, y2: bottom }, svg);
         text(label, { x: x(value), y: bottom + 13, "text-anchor": "middle" }, svg);
       }
-      text(chart.x, { x: width - 2, y: bottom + 21, "text-anchor": "end" }, svg);
+      text(chart.x, { x: width - 2, y: bottom + 26, "text-anchor": "end" }, svg);
     }
 
     function draw() {
-      const height = CHART + (own ? 12 : 0);
-      const width = sized(svg, height), bottom = height - BOTTOM - (own ? 12 : 0);
+      const height = CHART + (own ? LABEL : 0);
+      const width = sized(svg, height), bottom = height - BOTTOM - (own ? LABEL : 0);
       scale.fit(width);
       const [low, high] = own ? range(chart, -Infinity, Infinity) : range(chart, view.from, view.to);
       const f = chart.log ? Math.log : (value) => value;
@@ -504,7 +505,7 @@
       const tallest = Math.max(240, Math.min(0.66 * window.innerHeight, 1.1 * room));
       scale = Math.min(room / (right - left), tallest / (high - low));
       const plot = clamp((high - low) * scale, 200, tallest);
-      const width = sized(svg, plot + TOP + BOTTOM), bottom = TOP + plot;
+      const width = sized(svg, plot + TOP + BOTTOM + LABEL), bottom = TOP + plot;
       const cx = 0.5 * (left + right), cy = 0.5 * (low + high), middle = 0.5 * (LEFT + width - RIGHT);
       x = (value) => middle + (value - cx) * scale;
       y = (value) => TOP + 0.5 * plot - (value - cy) * scale;
@@ -518,7 +519,7 @@
           svg);
         text(label, { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, svg);
       }
-      text("x (m)", { x: width - 2, y: bottom + 21, "text-anchor": "end" }, svg);
+      text("x (m)", { x: width - 2, y: bottom + 26, "text-anchor": "end" }, svg);
       text("y (m)", {
         x: -0.5 * (TOP + bottom), y: 11, "text-anchor": "middle", transform: "rotate(-90)",
       }, svg);

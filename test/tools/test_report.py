@@ -101,6 +101,21 @@ def test_what_nodes_said_with_when_and_who(report, run_bag):
     assert [span[2] for span in rows["mpc_node"]] == [0, 2, 0]
 
 
+def test_a_sentence_said_again_with_other_numbers_is_one_line(report, tmp_path):
+    with RunWriter(tmp_path / "run") as bag:
+        for k, words in enumerate(["7 % late", "8.5 % late", "12 % late", "late", "late"]):
+            bag.status(float(k), "mpc_node", 1, words)
+        bag.status(20.0, "mpc_node", 1, "late")
+        bag.odometry("odometry/filtered", 0.0)
+        bag.odometry("odometry/filtered", 20.0)
+    ((_, spans),) = report(tmp_path / "run").figure("Level of each node")["rows"]
+    assert [(begin, end, text) for begin, end, _, text in spans] == [
+        (0.0, 3.0, "7 % late"),
+        (3.0, 4.0, "late"),
+        (20.0, 20.0, "late"),
+    ]
+
+
 def test_times_and_nis_come_from_diagnostics(report, run_bag):
     page = report(run_bag)
     assert page.series("MPC tick", "p99")["y"] == [4.5] * 5
