@@ -155,7 +155,7 @@ def _write(out: Path, html: str) -> None:
     try:
         with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".report-") as folder:
             fresh = Path(folder) / out.name
-            fresh.write_text(html, encoding="utf-8")
+            fresh.write_bytes(html.encode("utf-8", "replace"))
             fresh.replace(out)
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror or error}") from error

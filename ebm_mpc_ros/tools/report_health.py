@@ -20,7 +20,7 @@ from ebm_mpc_ros.tools.report_topics import ROLES
 if TYPE_CHECKING:
     from ebm_mpc_ros.tools.report_reading import Run
 
-_MOST_ROWS = 300
+_MOST_ROWS, _MOST_NODES = 300, 20
 _TIMES = (
     (
         "MPC tick",
@@ -83,7 +83,10 @@ def events_panel(run: Run) -> Panel:
     key, title = "events", "What the nodes said"
     if not run.said:
         return Panel(key, title, f"needs {ROLES['diagnostics']}.")
-    nodes = sorted({said.node for said in run.said})
+    worst: dict[str, int] = {}
+    for said in run.said:
+        worst[said.node] = max(worst.get(said.node, 0), said.level)
+    nodes = sorted(sorted(worst, key=lambda node: (-worst[node], node))[:_MOST_NODES])
     rows = [
         (node, [(s.begin, s.end, s.level, s.message) for s in run.said if s.node == node])
         for node in nodes
@@ -112,4 +115,6 @@ def events_panel(run: Run) -> Panel:
     )
     if len(shown) < len(run.said):
         words += f" The {len(shown)} worst of {len(run.said):,}."
+    if len(nodes) < len(worst):
+        words += f" The figure has the {len(nodes)} worst of {len(worst)} nodes."
     return Panel(key, title, words, [Strip("Level of each node", rows), table])

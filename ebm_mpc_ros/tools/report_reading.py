@@ -15,17 +15,19 @@ from ebm_mpc_ros.tools.report_events import Diagnoses, Said
 from ebm_mpc_ros.tools.report_obstacles import Obstacle, Obstacles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ebm_mpc_ros.learning.bags import Bag
     from ebm_mpc_ros.ros.estimate_output import Odometry
     from ebm_mpc_ros.tools.report_topics import Roles
 
 Floats = NDArray[np.float64]
+Stamps = NDArray[np.int64]
 
 _MOST = {"prediction": 1500, "policy": 1500, "plan": 200}
 _PLANAR = np.ix_((0, 1, 5), (0, 1, 5))
-_OTHER_CLOCK = 1_000_000_000
+# ns: two clocks are not the same, and a stamp is of neither.
+_OTHER_CLOCK, _LOST = 1_000_000_000, 3_600_000_000_000
 
 
 class Track(NamedTuple):
@@ -131,11 +133,11 @@ class _Reader:
             for role, most in _MOST.items()
             if role in roles.topics
         }
-        self._rows: dict[str, list[tuple[int, *tuple[float, ...]]]] = {}
+        self._times: dict[str, list[tuple[int, int]]] = {}
+        self._rows: dict[str, list[tuple[float, ...]]] = {}
         self._covariances: dict[str, list[Floats]] = {}
         self._frames: dict[str, str] = {}
-        self._commands: list[tuple[int, bool, float, float]] = []
-        self._forecasts: dict[str, list[tuple[NDArray[np.int64], Floats]]] = {}
+        self._forecasts: dict[str, list[tuple[Stamps, Floats]]] = {}
         self._obstacles = Obstacles()
         self._diagnoses = Diagnoses(roles.namespace)
         self._offsets: list[int] = []
@@ -149,17 +151,10 @@ class _Reader:
         """Return all that was taken."""
         shift = int(np.median(self._offsets)) if self._offsets else 0
         shift = shift if abs(shift) > _OTHER_CLOCK else 0
-        commands = [
-            (time if stamped else time - shift, speed, turn)
-            for time, stamped, speed, turn in self._commands
-        ]
-        starts = [rows[0][0] for rows in self._rows.values() if rows]
-        starts += [commands[0][0]] if commands else []
-        start = min(starts, default=bag.start_time - shift)
-        ends = [rows[-1][0] for rows in self._rows.values() if rows]
-        ends += [commands[-1][0]] if commands else []
-        end = max(ends, default=bag.end_time - shift)
-        tracks = {topic: self._track(topic, start) for topic in self._rows}
+        stamps = {topic: _resolved(times, shift) for topic, times in self._times.items()}
+        start = min((int(s.min()) for s in stamps.values()), default=bag.start_time - shift)
+        end = max((int(s.max()) for s in stamps.values()), default=bag.end_time - shift)
+        tracks = {topic: self._track(topic, stamps[topic], start) for topic in self._frames}
         topics = self._roles.topics
         forecasts = {
             role: [_forecast(found, start) for found in self._forecasts.get(topics[role], [])]
@@ -173,7 +168,7 @@ class _Reader:
             tracks.get(topics.get("estimate", "")),
             tracks.get(topics.get("truth", "")),
             [tracks[topic] for topic in self._roles.odometries if topic in tracks],
-            np.array([((t - start) * 1e-9, v, w) for t, v, w in commands]).reshape(-1, 3),
+            self._commands(stamps, start),
             {role: forecasts[role] for role in ("prediction", "policy") if forecasts.get(role)},
             {self._role[topic]: step for topic, step in self.every.items()},
             forecasts.get("plan", []),
@@ -191,6 +186,10 @@ class _Reader:
         self._offsets.append(time - stamp)
         return stamp
 
+    def _keep_row(self, topic: str, stamp: int, time: int, row: tuple[float, ...]) -> None:
+        self._times.setdefault(topic, []).append((stamp, time))
+        self._rows.setdefault(topic, []).append(row)
+
     def _odometry(self, topic: str, time: int, message: Any) -> None:
         pose, twist = message.pose.pose, message.twist.twist
         numbers = (
@@ -203,16 +202,14 @@ class _Reader:
         if not plausible(numbers[:3], numbers[3:]):
             self.left_out[topic, "not finite or absurdly large"] += 1
             return
-        self._rows.setdefault(topic, []).append((self._stamp(time, message), *numbers))
+        self._keep_row(topic, self._stamp(time, message), time, numbers)
         covariance = square(message.pose.covariance, 6)[_PLANAR]
         self._covariances.setdefault(topic, []).append(covariance)
         self._frames[topic] = bare(message.header.frame_id)
 
-    def _track(self, topic: str, start: int) -> Track:
-        rows = self._rows[topic]
-        stamps = np.array([row[0] for row in rows])
+    def _track(self, topic: str, stamps: Stamps, start: int) -> Track:
         order = np.argsort(stamps, kind="stable")
-        states = np.array([row[1:] for row in rows])[order]
+        states = np.array(self._rows[topic])[order]
         states[:, 2] = np.unwrap(states[:, 2])
         return Track(
             topic,
@@ -230,7 +227,16 @@ class _Reader:
             self.left_out[topic, "not finite or absurdly large"] += 1
             return
         at = self._stamp(time, message) if stamped else time
-        self._commands.append((at, stamped and at != time, speed, turn))
+        self._keep_row(topic, at, time, (speed, turn))
+
+    def _commands(self, stamps: Mapping[str, Stamps], start: int) -> Floats:
+        topic = self._roles.topics.get("commands", "")
+        if topic not in stamps:
+            return np.empty((0, 3))
+        order = np.argsort(stamps[topic], kind="stable")
+        return np.column_stack(
+            (since(stamps[topic][order], start), np.array(self._rows[topic])[order])
+        )
 
     def _plan(self, topic: str, time: int, message: Any) -> None:
         at = self._stamp(time, message)
@@ -280,11 +286,25 @@ def with_estimates(run: Run, frame: str, estimates: Sequence[Odometry], source: 
     return run._replace(estimate=Track(source, frame, since(stamps, run.start), table, covariances))
 
 
-def _forecast(found: tuple[NDArray[np.int64], Floats], start: int) -> Forecast:
+def _forecast(found: tuple[Stamps, Floats], start: int) -> Forecast:
     stamps, places = found
     return Forecast(since(stamps, start), places)
 
 
-def since(stamps: NDArray[np.int64], start: int) -> Floats:
+def _resolved(times: Sequence[tuple[int, int]], shift: int) -> Stamps:
+    """Return stamps (ns), and arrivals on the stamps' clock where a stamp is of no clock.
+
+    Args:
+        times: Stamps and arrivals; a message without a stamp has its arrival twice.
+        shift: How far the clock of arrivals is ahead.
+    """
+    stamps, arrivals = np.array(times).T
+    expected = arrivals - shift
+    off = (np.abs(stamps - expected) > _LOST) | (stamps == arrivals)
+    resolved: Stamps = np.where(off, expected, stamps)
+    return resolved
+
+
+def since(stamps: Stamps, start: int) -> Floats:
     """Return stamps (ns) in s from a start."""
     return (stamps - start).astype(np.float64) * 1e-9

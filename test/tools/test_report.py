@@ -235,6 +235,28 @@ def test_a_clock_of_arrivals_that_is_not_that_of_stamps(report, tmp_path):
     assert page.series("Speed", "commanded")["x"][0] == pytest.approx(0.0, abs=0.1)
 
 
+def test_a_stamp_of_no_clock_counts_as_its_arrival(report, tmp_path):
+    with RunWriter(tmp_path / "run") as bag:
+        for k in range(40):
+            bag.odometry("odometry/filtered", k / 20, k / 20)
+            bag.arrival_offset = 1e9 if k == 20 else 0.0
+            bag.command(k / 20 - bag.arrival_offset, 0.5)
+            bag.arrival_offset = 0.0
+    page = report(tmp_path / "run")
+    assert page.data["duration"] == pytest.approx(1.95)
+    assert page.series("Speed", "commanded")["x"][20] == pytest.approx(1.0)
+
+
+def test_of_many_nodes_the_worst_are_shown(report, tmp_path):
+    with RunWriter(tmp_path / "run") as bag:
+        for k in range(400):
+            bag.status(k / 100, f"node_{k:03}", 2 if k == 321 else 0, "words")
+    page = report(tmp_path / "run")
+    assert "The 300 worst of 400. The figure has the 20 worst of 400 nodes." in page.text
+    assert "node_321 error words" in page.text
+    assert "node_321" in [name for name, _ in page.figure("Level of each node")["rows"]]
+
+
 # What a page must not do
 
 
