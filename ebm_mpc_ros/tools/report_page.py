@@ -111,10 +111,9 @@ def _header(page: Page, panels: Sequence[Panel]) -> str:
     links = [("map", "Trajectory"), *((panel.key, panel.title) for panel in panels)]
     links += [("missing", "Missing"), ("topics", "Topics")]
     items = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title in links)
-    notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in page.notes)
     return (
         f'<header>\n<h1>{escape(page.title)}</h1>\n<p class="source">{escape(page.source)}</p>\n'
-        f'<dl class="tiles">{tiles}</dl>\n{notes}'
+        f'<dl class="tiles">{tiles}</dl>\n{_notes(page.notes)}'
         f'<nav aria-label="Panels"><ul>{items}</ul></nav>\n'
         f'<p class="notes help">{_HELP}</p>\n'
         "<noscript><p>The figures are drawn by the script in this file: it needs JavaScript."
@@ -156,7 +155,7 @@ def _panel(panel: Panel, drawn: list[dict[str, Any]]) -> str:
             parts.append(_table(figure, panel.title))
             continue
         drawn.append(_drawn(figure))
-        notes = _notes(figure.notes) if isinstance(figure, Chart) else ""
+        notes = _notes([" ".join(figure.notes)]) if isinstance(figure, Chart) else ""
         parts.append(
             f'<figure data-figure="{len(drawn) - 1}"><figcaption><h3>{escape(figure.title)}</h3>'
             f"{notes}</figcaption></figure>"
@@ -236,4 +235,4 @@ def _topics(page: Page) -> str:
 
 
 def _notes(notes: Sequence[str]) -> str:
-    return "".join(f'<p class="notes">{escape(note)}</p>' for note in notes)
+    return "".join(f'<p class="notes">{escape(note)}</p>' for note in notes if note)
