@@ -85,13 +85,12 @@ def make_map(run: Run) -> Map | None:
             if role in run.forecasts
         ],
     }
-    for role in ("estimate", "truth", "plan", "obstacles"):
-        there = {
-            "estimate": run.estimate is not None,
-            "truth": run.truth is not None,
-            "plan": bool(run.plans),
-            "obstacles": bool(run.obstacles),
-        }[role]
+    for role, there in (
+        ("estimate", run.estimate),
+        ("truth", run.truth),
+        ("plan", run.plans),
+        ("obstacles", run.obstacles),
+    ):
         if not there:
             notes.append(f"No {role}: it needs {ROLES[role]}.")
     low, high = main.states[:, :2].min(axis=0), main.states[:, :2].max(axis=0)

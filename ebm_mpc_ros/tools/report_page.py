@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.learning.bags import Topic
     from ebm_mpc_ros.tools.report_map import Map
 
+_SCRIPT = ("view", "charts", "map", "start")
 _BUTTONS = (
     ("out", "−", "zoom out"),
     ("in", "+", "zoom in"),
@@ -60,10 +61,9 @@ class Page(NamedTuple):
 
 def render(page: Page) -> str:
     """Return the page as HTML."""
-    style, script = (
-        files("ebm_mpc_ros.tools").joinpath(f"report_page.{kind}").read_text(encoding="utf-8")
-        for kind in ("css", "js")
-    )
+    style = _file("report_page.css")
+    parts = "\n".join(_file(f"report_page_{part}.js") for part in _SCRIPT)
+    script = f'"use strict";\n(() => {{\n{parts}}})();\n'
     drawn: list[dict[str, Any]] = []
     there = [panel for panel in page.panels if panel.figures]
     body = [
@@ -97,6 +97,10 @@ def render(page: Page) -> str:
         + f'\n<script type="application/json" id="report-data">{data}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def _file(name: str) -> str:
+    return files("ebm_mpc_ros.tools").joinpath(name).read_text(encoding="utf-8")
 
 
 def _digest(content: str) -> str:
