@@ -55,6 +55,10 @@ class Drive(NamedTuple):
             states=self.states[part], wheels=self.wheels[part], unbroken=self.unbroken[part]
         )
 
+    def with_wheels(self) -> Drive:
+        """Return the drive with the wheels' twist as two more states."""
+        return self._replace(states=np.hstack((self.states, self.wheels)))
+
     def starts(self, messages: int) -> Places:
         """Return the messages after which so many follow without one missing."""
         return np.flatnonzero(self.unbroken[messages:] == self.unbroken[:-messages])

@@ -21,11 +21,12 @@ from report import Figure
 # isort: split
 import numpy as np
 import torch
+from fitted_model import MOVING, Commanded, Transitions, fit
 from husky_drive import Drive, husky
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from ebm_mpc_ros.learning.checkpoint import Checkpoint
+from ebm_mpc_ros.learning.checkpoint import Checkpoint, options_of
 from ebm_mpc_ros.learning.learned_model import learned_model
 from ebm_mpc_ros.learning.resampling import Grid
 from ebm_mpc_ros.learning.residuals import Noise, residuals
@@ -35,6 +36,8 @@ from ebm_mpc_ros.models import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from ebm_mpc_ros.models import Model
 
 Floats = NDArray[np.float64]
 
@@ -54,35 +57,83 @@ class Settings:
     """How a transition is learned.
 
     Attributes:
+        published: Whether u, the change of the wheels' twist, is that of the twist they publish,
+            and not that of their pose's change.
+        wheels: Whether the wheels' twist is in the state, and what is learned stands on the fit
+            and is a Gaussian.
         messages: Messages a step.
         smoothing: Noise added to the residuals, in deviations of them.
         hidden: Units of each hidden layer.
         steps: Of the training.
     """
 
+    published: bool
     messages: int
+    wheels: bool = False
     smoothing: float = 0.3
     hidden: int = 32
     steps: int = 300
 
+    @property
+    def words(self) -> str:
+        """What x and u are."""
+        of = "published twist" if self.published else "wheels' speeds"
+        return f"u of the {of}, which is in x" if self.wheels else f"u of the {of}"
 
-_CHOSEN = {False: Settings(messages=5, hidden=16), True: Settings(messages=10)}
-"""By whether u is of the published twist."""
+    def drive(self) -> Drive:
+        """Return the drive so read."""
+        drive = husky(published=self.published)
+        return drive.with_wheels() if self.wheels else drive
+
+
+_CHOSEN = (
+    Settings(published=False, messages=5, hidden=16),
+    Settings(published=True, messages=10),
+    Settings(published=True, messages=10, wheels=True, steps=1000),
+)
 _SEEDS = 5
-_TRIED = [
-    Settings(messages=messages, smoothing=smoothing, hidden=hidden, steps=steps)
+
+
+def _tried_settings() -> Iterator[Settings]:
+    """Yield what is chosen from."""
+    for published in (False, True):
+        for messages, smoothing, hidden, steps in (
+            (5, 1.0, 32, 300),
+            (2, 1.0, 32, 300),
+            (10, 1.0, 32, 300),
+            (5, 0.3, 32, 300),
+            (5, 1.0, 16, 300),
+            (5, 0.3, 16, 300),
+            (5, 1.0, 32, 150),
+            (5, 1.0, 32, 600),
+            (10, 0.3, 32, 300),
+        ):
+            yield Settings(
+                published=published,
+                messages=messages,
+                smoothing=smoothing,
+                hidden=hidden,
+                steps=steps,
+            )
     for messages, smoothing, hidden, steps in (
-        (5, 1.0, 32, 300),
-        (2, 1.0, 32, 300),
-        (10, 1.0, 32, 300),
+        (2, 0.1, 32, 3000),
         (5, 0.3, 32, 300),
-        (5, 1.0, 16, 300),
-        (5, 0.3, 16, 300),
-        (5, 1.0, 32, 150),
-        (5, 1.0, 32, 600),
-        (10, 0.3, 32, 300),
-    )
-]
+        (5, 0.3, 32, 1000),
+        (5, 0.1, 32, 3000),
+        (5, 0.1, 64, 6000),
+        (10, 0.3, 16, 300),
+        (10, 0.3, 32, 1000),
+        (10, 0.3, 64, 300),
+        (10, 0.1, 32, 3000),
+    ):
+        yield Settings(
+            published=True,
+            wheels=True,
+            messages=messages,
+            smoothing=smoothing,
+            hidden=hidden,
+            steps=steps,
+        )
 
 
 class Predictor:
@@ -98,21 +149,26 @@ class Predictor:
         x = drive.states[begin]
         for k in range(0, messages, self._messages):
             x = self._step(x, drive.inputs(begin + k, self._messages))
-        delta = _MODEL.minus(x, drive.states[begin + messages])
+        delta = _MODEL.minus(x[:, :MOVING], drive.states[begin + messages, :MOVING])
         return np.column_stack((delta[:, 4], delta[:, 2], np.hypot(delta[:, 0], delta[:, 1])))
 
 
 def nominal(drive: Drive, messages: int) -> Predictor:
     """Return the model as it is."""
-    dt = messages * drive.period
-    return Predictor(lambda x, u: np.asarray(_MODEL.f(x, u, dt)), messages)
+    dt, model = messages * drive.period, _nominal([drive])
+    return Predictor(lambda x, u: np.asarray(model.f(x, u, dt)), messages)
 
 
 def fitted(drives: Sequence[Drive], messages: int) -> Predictor:
-    """Return the model and what is linear in vx, vyaw, u and 1 of its residuals, least squares."""
-    dt = messages * drives[0].period
-    rows = [drive.transitions(messages) for drive in drives]
-    x, u, following = (np.concatenate(part) for part in zip(*rows, strict=True))
+    """Return the model and what is linear in vx, vyaw, u and 1 of its residuals, least squares.
+
+    And in the wheels' twist, where that is in the state.
+    """
+    dt, model = messages * drives[0].period, _nominal(drives)
+    if model is not _MODEL:
+        found = fit(_transitions(drives, messages), dt)
+        return Predictor(lambda x, u: np.asarray(found.f(x, u, dt)), messages)
+    x, u, following = _transitions(drives, messages)
     unit = Noise(density=(1.0 / dt,) * x.shape[1], floor=0.0)
     left = residuals(_MODEL, unit, dt, x, u, following)
     gain = np.linalg.lstsq(_features(x, u), left, rcond=None)[0]
@@ -123,8 +179,12 @@ def learned(drives: Sequence[Drive], settings: Settings, seed: int = 0) -> Predi
     """Return what `train` makes of `kind: transition`."""
     dt = settings.messages * drives[0].period
     torch.manual_seed(seed)
+    robot, form = Robot(name="diff_drive", model=_MODEL), "mlp"
+    if settings.wheels:
+        model = fit(_transitions(drives, settings.messages), dt)
+        robot, form = Robot(name="fitted_model:Fitted", model=model), "gaussian"
     task = transition_task(
-        Robot(name="diff_drive", model=_MODEL),
+        robot,
         [one for drive in drives for one in drive.recordings(settings.messages)],
         Grid(dt=round(1e9 * dt) * 1e-9, longest_gap=2.0 * dt),
         held_out=0.2,
@@ -132,13 +192,24 @@ def learned(drives: Sequence[Drive], settings: Settings, seed: int = 0) -> Predi
         floor=1e-8,
         smoothing=settings.smoothing,
         sizes={"hidden": settings.hidden},
+        form=form,
     )
     how = TrainingSettings(steps=settings.steps, averaging=0.99, check_every=50, seed=seed)
     train(task.network, task.loss, task.data, how)
     weights = {name: value.numpy() for name, value in task.network.state_dict().items()}
-    model = learned_model(Checkpoint(Path("husky"), task.contract, weights))
+    checkpoint = Checkpoint(Path("husky"), task.contract, weights)
+    found = learned_model(checkpoint, options_of(robot.model), robot.name)
     step = task.contract.dt
-    return Predictor(lambda x, u: model.f(x, u, step), settings.messages)
+    return Predictor(lambda x, u: found.f(x, u, step), settings.messages)
+
+
+def _nominal(drives: Sequence[Drive]) -> Model:
+    return _MODEL if drives[0].states.shape[1] == MOVING else Commanded()
+
+
+def _transitions(drives: Sequence[Drive], messages: int) -> Transitions:
+    rows = [drive.transitions(messages) for drive in drives]
+    return Transitions(*(np.concatenate(part) for part in zip(*rows, strict=True)))
 
 
 def _features(x: Floats, u: Floats) -> Floats:
@@ -148,11 +219,11 @@ def _features(x: Floats, u: Floats) -> Floats:
 def husky_transition(*, quick: bool) -> list[Figure]:
     """Return the errors on the last 30 % of what was made of the first 70 %."""
     seeds = 1 if quick else _SEEDS
-    return [one for published in (False, True) for one in _tried(seeds, published=published)]
+    return [one for settings in _CHOSEN for one in _tried(seeds, settings)]
 
 
-def _tried(seeds: int, *, published: bool) -> Iterator[Figure]:
-    drive, settings = husky(published=published), _CHOSEN[published]
+def _tried(seeds: int, settings: Settings) -> Iterator[Figure]:
+    drive = settings.drive()
     known, new = drive.share(0.0, _TRAINED), drive.share(_TRAINED, 1.0)
     messages = settings.messages
     ways = {
@@ -160,8 +231,9 @@ def _tried(seeds: int, *, published: bool) -> Iterator[Figure]:
         "fitted": [fitted([known], messages)],
         "nominal": [nominal(known, messages)],
     }
-    of = "published twist" if published else "wheels' speeds"
-    yield _ceiling(known, f"u of the {of}: yaw rate 1 s ahead, 100 nearest neighbours, known part")
+    yield _ceiling(
+        known, f"{settings.words}: yaw rate 1 s ahead, 100 nearest neighbours, known part"
+    )
     for ahead in sorted({_SECOND, messages}, reverse=True):
         squares = {
             way: np.mean([each.errors(new, ahead) ** 2 for each in several], axis=0)
@@ -173,7 +245,7 @@ def _tried(seeds: int, *, published: bool) -> Iterator[Figure]:
             low, high = ratios[:, k]
             said = ", ".join(f"{way} {value:.3g}" for way, value in rms.items())
             yield Figure(
-                f"u of the {of}: {name} {ahead * drive.period:.1f} s ahead, learned / fitted",
+                f"{settings.words}: {name} {ahead * drive.period:.1f} s ahead, learned / fitted",
                 rms["learned"] / rms["fitted"],
                 "x",
                 1.0 if ahead == _SECOND else None,
@@ -228,21 +300,20 @@ def _interval(squares: Floats, others: Floats) -> Floats:
 
 def choose() -> None:
     """Print the errors of settings on parts of the first 70 %, one second ahead."""
-    for published in (False, True):
-        known = husky(published=published).share(0.0, _TRAINED)
-        for settings in _TRIED:
-            found: dict[str, list[Floats]] = {}
-            for part, others in _folds(known):
-                ways = {
-                    "nominal": nominal(part, settings.messages),
-                    "fitted": fitted(others, settings.messages),
-                    "learned": learned(others, settings),
-                }
-                for name, way in ways.items():
-                    square = np.mean(way.errors(part, _SECOND) ** 2, axis=0)
-                    found.setdefault(name, []).append(square)
-            rms = {name: np.sqrt(np.mean(each, axis=0)).round(4) for name, each in found.items()}
-            print("published" if published else "own", settings, rms, flush=True)
+    for settings in _tried_settings():
+        known = settings.drive().share(0.0, _TRAINED)
+        found: dict[str, list[Floats]] = {}
+        for part, others in _folds(known):
+            ways = {
+                "nominal": nominal(part, settings.messages),
+                "fitted": fitted(others, settings.messages),
+                "learned": learned(others, settings),
+            }
+            for name, way in ways.items():
+                square = np.mean(way.errors(part, _SECOND) ** 2, axis=0)
+                found.setdefault(name, []).append(square)
+        rms = {name: np.sqrt(np.mean(each, axis=0)).round(4) for name, each in found.items()}
+        print(settings, rms, flush=True)
 
 
 def _folds(drive: Drive) -> Iterator[tuple[Drive, list[Drive]]]:

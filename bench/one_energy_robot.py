@@ -30,17 +30,13 @@ from report import Figure
 # Only `report` puts the package on the path.
 # isort: split
 import torch
+from fitted_model import MOVING, Commanded, Fitted, fit, residual
 from scipy.stats import t as student
 from slipping_robot import (
     DT,
-    MOVING,
-    Commanded,
     Drive,
-    Fitted,
     drive,
-    fit,
     measured,
-    residual,
     sensor_variances,
     training_course,
     unseen_course,
@@ -125,7 +121,7 @@ def _figure(name: str, values: Vector, bar: float, beside: str, unit: str = "") 
 def _trial(seed: int) -> dict[str, Vector]:
     """Return learned, fitted and, of predictions, nominal figures of a seed."""
     taught = drive(training_course(), seed, _TRAINING, shaken=True)
-    nominal, fitted = Commanded(), fit(taught.transitions)
+    nominal, fitted = Commanded(), fit(taught.transitions, DT)
     learned = _learned(taught, fitted, seed)
     course = unseen_course(np.random.default_rng([3, seed]))
     unseen = _UNSEEN + seed
@@ -134,7 +130,7 @@ def _trial(seed: int) -> dict[str, Vector]:
     unit = np.sqrt(DT * np.diag(fitted.noise_density))[:MOVING]
     models = (learned, fitted, nominal)
     found = {}
-    steps = [residual(model, test.transitions)[:, :MOVING] for model in models]
+    steps = [residual(model, test.transitions, DT)[:, :MOVING] for model in models]
     seconds = [_second(model, test) for model in models]
     for span, wrong in (("one step", steps), ("one second", seconds)):
         for group, columns in _GROUPS.items():
@@ -166,7 +162,7 @@ def _learned(taught: Drive, fitted: Fitted, seed: int) -> Model:
     )
     torch.manual_seed(seed)
     task = transition_task(
-        Robot(name="slipping_robot:Fitted", model=fitted),
+        Robot(name="fitted_model:Fitted", model=fitted),
         [recording],
         Grid(dt=DT, longest_gap=0.25),
         held_out=0.1,
@@ -180,7 +176,7 @@ def _learned(taught: Drive, fitted: Fitted, seed: int) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.safetensors"
         save(path, task.network, task.contract)
-        return learned_model(load(path), options_of(fitted))
+        return learned_model(load(path), options_of(fitted), "fitted_model:Fitted")
 
 
 def _second(model: Model, test: Drive) -> Vector:

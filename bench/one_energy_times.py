@@ -15,6 +15,7 @@ import numpy as np
 from ebm_mpc_ros.control import ControlProblem, RealTimeIteration
 from ebm_mpc_ros.estimation.ekf import Belief, Measurement, predict, update
 from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models.gaussian_network import GaussianNetwork
 from ebm_mpc_ros.models.learned_model import LearnedModel
 from ebm_mpc_ros.models.learned_transition import LearnedTransition, Support
 from ebm_mpc_ros.models.silu_network import SiluNetwork
@@ -47,25 +48,26 @@ def times(*, quick: bool) -> list[Figure]:
     The models take turns of 20 messages or ticks each.
     """
     nominal = load_model("diff_drive")
-    models: dict[str, Model] = {"nominal": nominal, "learned": _learned(nominal)}
+    models: dict[str, Model] = {
+        "nominal": nominal,
+        "mlp": _learned(nominal, _mlp()),
+        "gaussian": _learned(nominal, _gaussian()),
+    }
     figures = []
     for what, runner in (("message", _messages), ("tick", _ticks)):
         runs = {name: runner(model) for name, model in models.items()}
         spent = _take_turns(runs, turns=5 if quick else 20)
         median = {name: 1e3 * float(np.median(values)) for name, values in spent.items()}
-        p99 = 1e3 * float(np.percentile(spent["learned"], 99))
-        ratio = median["learned"] / median["nominal"]
         words = f"EKF, a {what}" if what == "message" else f"MPC at N={_HORIZON}, a {what}"
-        figures += [
-            Figure(words, median["learned"], "ms", _MOST_MS[what], f"p99 {p99:.2f} ms"),
-            Figure(
-                f"{words}: learned / nominal",
-                ratio,
-                "x",
-                _MOST_TIMES[what],
-                f"nominal {median['nominal']:.3f} ms",
-            ),
-        ]
+        for form in ("mlp", "gaussian"):
+            p99 = 1e3 * float(np.percentile(spent[form], 99))
+            beside = f"p99 {p99:.2f} ms"
+            figures.append(Figure(f"{words}, {form}", median[form], "ms", _MOST_MS[what], beside))
+            ratio = median[form] / median["nominal"]
+            beside = f"nominal {median['nominal']:.3f} ms"
+            figures.append(
+                Figure(f"{words}, {form} / nominal", ratio, "x", _MOST_TIMES[what], beside)
+            )
     return figures
 
 
@@ -83,20 +85,34 @@ def _take_turns(runs: dict[str, Callable[[], None]], turns: int) -> dict[str, li
     return spent
 
 
-def _learned(nominal: Model) -> Model:
-    """Return a model of a network as large as those that are trained, with random weights."""
+def _learned(nominal: Model, network: SiluNetwork | GaussianNetwork) -> Model:
+    support = Support(np.array([0.6, 0.0, 0.0, 0.0]), np.eye(4), 3.0)
+    return LearnedModel(
+        LearnedTransition(nominal, network, support, dt=_DT, variance=_DEVIATION**2, smoothing=0.1)
+    )
+
+
+def _mlp() -> SiluNetwork:
+    """Return a network as large as those that are trained, with random weights."""
     rng = np.random.default_rng(0)
 
     def random(*shape: int) -> Vector:
         return _GAIN * rng.normal(size=shape) / np.sqrt(shape[-1])
 
     H = _HIDDEN
-    weights = random(H, 5), random(H, 4), random(H), random(H, H), random(H), random(H)
-    support = Support(np.array([0.6, 0.0, 0.0, 0.0]), np.eye(4), 3.0)
-    energy = LearnedTransition(
-        nominal, SiluNetwork(*weights), support, dt=_DT, variance=_DEVIATION**2
-    )
-    return LearnedModel(energy)
+    return SiluNetwork(random(H, 5), random(H, 4), random(H), random(H, H), random(H), random(H))
+
+
+def _gaussian() -> GaussianNetwork:
+    """Return the same of a Gaussian."""
+    rng = np.random.default_rng(0)
+
+    def random(*shape: int) -> Vector:
+        return rng.normal(size=shape) / np.sqrt(shape[-1])
+
+    H = _HIDDEN
+    last = random(10, H), 0.1 * random(10, 4), np.zeros(10)
+    return GaussianNetwork(random(H, 4), random(H), random(H, H), random(H), *last)
 
 
 def _messages(model: Model) -> Callable[[], None]:

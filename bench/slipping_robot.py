@@ -1,4 +1,4 @@
-"""A robot with slippery wheels and a payload, what models there are of it, and its drives."""
+"""A robot with slippery wheels and a payload, and its drives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from fitted_model import MOVING, Commanded, Transitions
 
 from ebm_mpc_ros.control import (
     PathFollower,
@@ -16,8 +17,6 @@ from ebm_mpc_ros.control import (
     planar_outputs,
 )
 from ebm_mpc_ros.models import rotation
-from ebm_mpc_ros.models.base import Jacobians, slip_axes
-from ebm_mpc_ros.models.diff_drive import DiffDrive
 from ebm_mpc_ros.ros.controller import Controller
 from ebm_mpc_ros.ros.mpc_parameters import MPC_PARAMETERS, controller_settings
 from ebm_mpc_ros.ros.parameters import read
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 DT = 0.05
-MOVING = 5
-"""The states that are not exactly known: all but the command."""
 _ROBOT = RobotSettings(wheel_friction=0.15, payload_mass=6.0)
 _SENSORS = SensorSettings(imu_rate=1.0 / DT, odometry_rate=1.0 / DT)
 _HORIZON = 20
@@ -55,105 +52,6 @@ _SPEEDS, _RATES, _PUSH, _PAUSE, _HASTE = (
 _CRUISE, _LATERAL, _STRETCH = (0.4, 1.15), (0.5, 2.0), (3.0, 8.0)
 
 
-class Commanded(DiffDrive):
-    """A differential drive with its command as states: what it slips by depends on it.
-
-    By itself the robot does what it is told at once: it moves as `DiffDrive` does.
-    """
-
-    state_names = noise_names = (*DiffDrive.state_names, "command_vx", "command_vyaw")
-    state_size = 7
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """All but the command."""
-        return DiffDrive.state_names
-
-    def f(self, x: Any, u: Any, dt: Any, w: Any = None) -> Any:
-        """Return the next state (…, 7)."""
-        moved = super().f(x[..., :MOVING], u, dt)
-        following = np.concatenate([moved, x[..., MOVING:] + u * dt], axis=-1)
-        return following if w is None else following + (slip_axes(x) @ w[..., None])[..., 0]
-
-    def jacobians(self, x: Any, u: Any, dt: Any) -> Jacobians:
-        """Return A, B and W."""
-        moved = super().jacobians(x[..., :MOVING], u, dt)
-        A, B = np.zeros((*x.shape[:-1], 7, 7)), np.zeros((*x.shape[:-1], 7, 2))
-        A[..., :MOVING, :MOVING], B[..., :MOVING, :] = moved.A, moved.B
-        for i in range(2):
-            A[..., MOVING + i, MOVING + i], B[..., MOVING + i, i] = 1.0, dt
-        return Jacobians(A, B, slip_axes(x))
-
-    def h(self, x: Any, v: Any = None) -> Any:
-        """Return the outputs (…, 5)."""
-        z = x[..., :MOVING]
-        return z if v is None else self.plus(z, v)
-
-    def H(self, x: Any) -> Any:
-        """Return ∂h/∂δ (…, 5, 7)."""
-        return np.broadcast_to(np.eye(MOVING, 7), (*x.shape[:-1], MOVING, 7))
-
-    def innovation(self, z: Any, x: Any) -> Any:
-        """Return z ⊟ h(x)."""
-        return self.minus(z, x[..., :MOVING])
-
-    def state(self, outputs: Any) -> Any:
-        """Return the state (…, 7) whose h is `outputs`, its command 0."""
-        return np.concatenate([outputs, np.zeros((*outputs.shape[:-1], 2))], axis=-1)
-
-
-_TERMS = ("vx", "vyaw", "command_vx", "command_vyaw", "ax", "alpha", "one")
-
-
-class Fitted(Commanded):
-    """The nominal model and a linear map, in the robot's axes, of what it gets wrong.
-
-    x' = f(x, u) ⊞ W M (vx, vyaw, command, u, 1), with the numbers of M as the model's options.
-    """
-
-    option_names = tuple(f"{name}_by_{term}" for name in Commanded.state_names for term in _TERMS)
-
-    def __init__(self, **options: float) -> None:
-        """Take the entries of M (7, 7) by name."""
-        self.__dict__.update(options)
-        self._map = np.array([options[name] for name in self.option_names]).reshape(7, 7)
-
-    def f(self, x: Any, u: Any, dt: Any, w: Any = None) -> Any:
-        """Return the next state (…, 7)."""
-        added = (_terms(x, u) @ self._map.T) * (dt / DT)
-        return super().f(x, u, dt, added if w is None else added + w)
-
-    def jacobians(self, x: Any, u: Any, dt: Any) -> Jacobians:
-        """Return A, B and W."""
-        A, B, W = super().jacobians(x, u, dt)
-        by_term = W @ (self._map * (dt / DT))
-        added = (_terms(x, u) @ self._map.T) * (dt / DT)
-        A[..., 3:] += by_term[..., :4]
-        cos, sin = W[..., 0, 0], W[..., 1, 0]
-        A[..., 0, 2] -= sin * added[..., 0] + cos * added[..., 1]
-        A[..., 1, 2] += cos * added[..., 0] - sin * added[..., 1]
-        return Jacobians(A, B + by_term[..., 4:6], W)
-
-
-def fit(transitions: Transitions) -> Fitted:
-    """Return the fit by least squares, its noise what it leaves."""
-    wrong, terms = residual(Commanded(), transitions), _terms(*transitions[:2])
-    entries = np.linalg.lstsq(terms, wrong, rcond=None)[0].T
-    left = wrong - terms @ entries.T
-    model = Fitted(**dict(zip(Fitted.option_names, entries.ravel().tolist(), strict=True)))
-    # The command is exact: as much noise as a training's floor.
-    model.noise_density = (left.T @ left / len(left) + 1e-8 * np.eye(7)) / DT
-    return model
-
-
-class Transitions(NamedTuple):
-    """States (k, 7), inputs (k, 2) and the states a step of `DT` later (k, 7)."""
-
-    states: Vector
-    inputs: Vector
-    following: Vector
-
-
 class Drive(NamedTuple):
     """What a drive was: true states (k+1, 7), inputs (k, 2), and what the sensors said by step."""
 
@@ -165,14 +63,6 @@ class Drive(NamedTuple):
     def transitions(self) -> Transitions:
         """Its steps."""
         return Transitions(self.states[:-1], self.inputs, self.states[1:])
-
-
-def residual(model: Model, transitions: Transitions) -> Vector:
-    """Return W⁻¹ (x' ⊟ f(x, u)) (k, 7): what a model gets wrong, in the robot's axes."""
-    x, u, following = transitions
-    wrong = model.minus(following, model.f(x, u, DT))
-    turned: Vector = np.swapaxes(slip_axes(x), -1, -2) @ wrong[..., None]
-    return turned[..., 0]
 
 
 def training_course() -> Course:
@@ -306,7 +196,3 @@ def _state(simulation: Simulation, command: tuple[float, ...]) -> Vector:
     linear, angular = simulation.robot.twist
     yaw = float(rotation.heading(attitude))
     return np.array([*position[:2], yaw, linear[0], angular[2], *command])
-
-
-def _terms(x: Vector, u: Vector) -> Vector:
-    return np.concatenate([x[..., 3:], u, np.ones((*x.shape[:-1], 1))], axis=-1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
-from ebm_mpc_ros.learning.normaliser import Scaling
+from ebm_mpc_ros.learning.normaliser import Scaling, is_number
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.residuals import Noise, learned_names, transition_units
 from ebm_mpc_ros.models import load_model
@@ -25,7 +25,9 @@ _MLP, _GAUSSIAN = "mlp", "gaussian"
 
 
 def learned_model(
-    checkpoint: Checkpoint, options: Mapping[str, float] | None = None
+    checkpoint: Checkpoint,
+    options: Mapping[str, float] | None = None,
+    nominal: str | None = None,
 ) -> LearnedModel:
     """Return the robot whose transition was learned.
 
@@ -33,40 +35,60 @@ def learned_model(
         checkpoint: What `train` made of `kind: transition`.
         options: The robot's numbers by name, such as its wheelbase, which must be those that the
             checkpoint was trained for.
+        nominal: The name of the model that was learned about; may be left out where it is a short
+            one, for no module is imported because a file says so.
 
     Raises:
         CheckpointError: It is for something else, or is not what it says.
     """
     contract = checkpoint.contract
     checkpoint.require(kind="transition", horizon=1)
+    if nominal is not None:
+        checkpoint.require(model=nominal)
+    elif ":" in contract.model:
+        raise CheckpointError(
+            f"{checkpoint.path}: it was learned about {contract.model!r}, which is not loaded "
+            "because a file says so: the parameter model must name it"
+        )
     try:
-        nominal = load_model(contract.model, options)
-        conditions = tuple(transition_units(nominal))
+        model = load_model(contract.model, options)
+        conditions = tuple(transition_units(model))
     except (ValueError, DataError) as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
     checkpoint.require(
-        state_names=tuple(nominal.state_names),
-        input_names=tuple(nominal.input_names),
+        state_names=tuple(model.state_names),
+        input_names=tuple(model.input_names),
         condition_names=conditions,
-        variable_scaling=Scaling.identity(len(nominal.state_names)),
+        variable_scaling=Scaling.identity(len(model.state_names)),
     )
-    checkpoint.require_options(nominal)
+    checkpoint.require_options(model)
     try:
         network, confinement = _network(checkpoint)
         noise = Noise(**_part(contract, "noise"))
         energy = LearnedTransition(
-            nominal,
+            model,
             network,
             _support(contract),
             dt=contract.dt,
             variance=np.array(noise.density) * contract.dt + noise.floor,
-            smoothing=contract.sigmas[0],
+            smoothing=_smoothing(contract),
             confinement=confinement,
         )
     except (TypeError, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{checkpoint.path}: not the transition it says: {reason}") from error
     return LearnedModel(energy)
+
+
+def _smoothing(contract: Contract) -> Floats:
+    """Return σ of each state's residual, 0 where that was not learned.
+
+    Raises:
+        ValueError: It has not one σ.
+    """
+    (sigma,) = contract.sigmas
+    learned = learned_names(contract)
+    return np.array([sigma if name in learned else 0.0 for name in contract.state_names])
 
 
 def _network(checkpoint: Checkpoint) -> tuple[SiluNetwork | GaussianNetwork, float]:
@@ -148,6 +170,10 @@ def _weights(checkpoint: Checkpoint, wanted: Mapping[str, tuple[Any, ...]]) -> l
         raise ValueError(
             f"its weights are not those of {sizes['name']} with {sizes.get('hidden')} hidden units"
         )
+    given = _scaling(checkpoint.contract)[1]
+    with np.errstate(over="ignore", divide="ignore"):
+        if not np.isfinite(1.0 / (given * given)).all():
+            raise ValueError("its conditions' deviations are too small")
     return [np.asarray(arrays[name], np.float64) for name in wanted]
 
 
@@ -158,11 +184,11 @@ def _support(contract: Contract) -> Support:
         ValueError, TypeError, KeyError: It is none.
     """
     given = _part(contract, "support")
-    factor, reach = np.asarray(given["factor"], np.float64), float(given["reach"])
+    factor, reach = np.asarray(given["factor"], np.float64), given["reach"]
     mean, deviation = _scaling(contract)
     if factor.shape != (mean.size, mean.size) or not np.isfinite(factor).all():
         raise ValueError(f"the support's factor must be {mean.size} x {mean.size} finite numbers")
-    if not 0.0 < reach < np.inf:
+    if not is_number(reach) or not 0.0 < reach < np.inf:
         raise ValueError(f"the support's reach is {reach}, must be above 0")
     return Support(mean, factor / deviation[:, None], reach)
 

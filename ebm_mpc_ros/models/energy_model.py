@@ -50,7 +50,7 @@ class EnergyModel(Model):
 
     def transition(self, x: Floats, u: Floats, dt: Any) -> Laplace:
         """Return the mode, its derivatives and covariance, and where they were found."""
-        return laplace(self.at(x, u, dt))
+        return laplace(self.energy.at(x, u, dt))
 
     def f(self, x: Floats, u: Floats, dt: Any, w: Floats | None = None) -> Floats:
         """Return the mode of the next state (…, state_size)."""

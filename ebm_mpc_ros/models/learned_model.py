@@ -43,8 +43,12 @@ class LearnedModel(EnergyModel):
         self.step, self.noise_density = energy.dt, np.diag(self._density)
 
     def at(self, x: Floats, u: Floats, dt: float) -> PlacedTransition:
-        """Return the energy over any time, Gaussian where that is not one whole step."""
-        if self._spans(dt) == [self.energy.dt]:
+        """Return the energy over any time.
+
+        It is the one that was learned where that is no Gaussian and the time is one whole step,
+        with the smoothing of the learning in it, and else Gaussian.
+        """
+        if self._spans(dt) == [self.energy.dt] and not self.energy.gaussian:
             return self.energy.at(x, u, self.energy.dt)
         following, jacobians = self.linearize(x, u, dt)
         factor = jacobians.W * np.sqrt(self._density * dt)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ebm_mpc_ros.models.gaussian_network import GaussianNetwork
 from ebm_mpc_ros.models.transition import Nominal
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.models.base import Model
-    from ebm_mpc_ros.models.gaussian_network import GaussianNetwork, PlacedGaussianNetwork
+    from ebm_mpc_ros.models.gaussian_network import PlacedGaussianNetwork
     from ebm_mpc_ros.models.silu_network import PlacedNetwork, SiluNetwork
 
 Floats = NDArray[np.float64]
@@ -68,7 +69,7 @@ class LearnedTransition:
         *,
         dt: float,
         variance: Floats,
-        smoothing: float = 0.0,
+        smoothing: Floats | float = 0.0,
         confinement: float = 1.0,
     ) -> None:
         """Take what was learned.
@@ -79,7 +80,8 @@ class LearnedTransition:
             support: Where it was learned.
             dt: The step that it was learned at, s.
             variance: Of the noise w over a step (q,), above 0.
-            smoothing: σ: what was learned is the energy of y + σ z, z ~ N(0, I).
+            smoothing: σ, or one for each coordinate (n,): learned is the energy of y + σ z,
+                z ~ N(0, I).
             confinement: κ.
 
         Raises:
@@ -98,13 +100,25 @@ class LearnedTransition:
         ):
             if found != wanted:
                 raise ValueError(f"there are {found} {name}: must be {wanted}")
-        if not (variance > 0.0).all():
-            raise ValueError("each variance must be above 0")
+        for what, numbers, allowed in (
+            ("each variance", variance, "finite, above 0"),
+            ("confinement", np.asarray(confinement), "finite, above 0"),
+            ("each smoothing", np.asarray(smoothing) + np.finfo(float).tiny, "finite, at least 0"),
+        ):
+            with np.errstate(over="ignore"):
+                usable = (numbers > 0.0) & np.isfinite(numbers * numbers)
+            if not usable.all():
+                raise ValueError(f"{what} must be {allowed}")
         self.model, self.dt, self.variance = model, dt, variance
         self._network, self._support = network, support
         self._deviation, self._quadratic = np.sqrt(variance), confinement - 1.0
-        self._smoothing = smoothing * smoothing
+        self._smoothing = np.broadcast_to(np.asarray(smoothing) ** 2, (n,))
         self._places = _Places(tuple(condition), _pose(model, dt))
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether E is quadratic in y."""
+        return isinstance(self._network, GaussianNetwork)
 
     def at(self, x: Floats, u: Floats, dt: Any) -> PlacedLearned:
         """Return the energy of x' for states (…, n), inputs (…, m).
@@ -119,7 +133,7 @@ class LearnedTransition:
         c = np.concatenate([x[..., list(self._places.condition)], u], axis=-1)
         trust, slope = self._support.trust(c)
         stiffness, network = 1.0 + self._quadratic * trust, self._network.at(c)
-        smoothing = self._smoothing * trust
+        smoothing = self._smoothing * trust[..., None]
         return PlacedLearned(
             nominal, network, trust, slope, stiffness, self._quadratic, self._places, smoothing
         )
@@ -143,7 +157,7 @@ class PlacedLearned(NamedTuple):
         stiffness: Of the quadratic, 1 + (κ - 1) α (…,).
         quadratic: κ - 1.
         places: Of c and of the pose among the states.
-        smoothing: α σ² (…,).
+        smoothing: α σ² (…, n).
     """
 
     nominal: Nominal

@@ -44,7 +44,7 @@ def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
 
 def _imported(name: str) -> type[Model]:
     module_name, _, class_name = name.partition(":")
-    if not class_name:
+    if not all(part.isidentifier() for part in (*module_name.split("."), class_name)):
         known = ", ".join(_MODELS)
         raise ModelNotFoundError(f"model {name!r} is none of {known}, nor module:Class")
     try:

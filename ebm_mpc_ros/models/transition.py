@@ -54,7 +54,7 @@ class PlacedTransition(Protocol):
 
     @property
     def smoothing(self) -> Floats:
-        """Variance of y (…,) that E has in it from its learning, and the motion has not."""
+        """Variances of y (…, n), or (1,), that E has from its learning and the motion has not."""
 
     def value(self, y: Floats) -> Floats:
         """Return E (…,)."""
@@ -111,8 +111,8 @@ class PlacedGaussian(NamedTuple):
 
     @property
     def smoothing(self) -> Floats:
-        """0."""
-        return np.zeros(())
+        """None, (1,)."""
+        return np.zeros(1)
 
     def value(self, y: Floats) -> Floats:
         """Return E (…,)."""
@@ -213,8 +213,8 @@ def laplace(placed: PlacedTransition, found: Mode | None = None) -> Laplace:
     """Return the mode, its derivatives by the implicit function theorem, and the covariance.
 
     With C = E_yy⁻¹:  ∂x'/∂x = -L C E_yx, here as A - L C (E_yx + E_yy L⁻¹A) so that a clipped C
-    leads to the nominal A and not to 0; covariance L Σ Lᵀ, Σ = C - smoothing I in C's own axes, a
-    quarter of the smoothing at least; W = L √Σ L⁻¹ W.
+    leads to the nominal A and not to 0; covariance L Σ Lᵀ, Σ = C less the smoothing along C's own
+    axes, a quarter of the smoothing at least; W = L √Σ L⁻¹ W.
 
     Args:
         placed: The energy.
@@ -230,7 +230,8 @@ def laplace(placed: PlacedTransition, found: Mode | None = None) -> Laplace:
         mixed = np.concatenate(placed.cross(y), axis=-1)
         C = (axes * inverse[..., None, :]) @ across
         moved = motion - L @ C @ (mixed + curvature @ scaled[..., :nm])
-    smoothing = np.where(converged, placed.smoothing, 0.0)[..., None]
+    each = np.where(converged[..., None], placed.smoothing, 0.0)
+    smoothing = (axes * axes * each[..., :, None]).sum(-2)
     variance = np.maximum(inverse - smoothing, _LEAST_SHARE * smoothing)
     LS = L @ (axes * np.sqrt(variance)[..., None, :]) @ across
     motion = np.where(converged[..., None, None], moved, motion)

@@ -19,7 +19,7 @@ from ebm_mpc_ros.estimation.velocity_control import VelocityControl
 from ebm_mpc_ros.models import CANONICAL_STATES, Model
 from ebm_mpc_ros.ros.estimator_parameters import INPUT, STATES, input_kind
 from ebm_mpc_ros.ros.parameters import ParameterError
-from ebm_mpc_ros.ros.robot_model import LEARNED, robot_model
+from ebm_mpc_ros.ros.robot_model import is_learned, robot_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -71,7 +71,7 @@ def setting_warnings(values: Mapping[str, Any]) -> list[str]:
             found.append(f"{name}_differential and {name}_relative are both set: the first counts")
     if bool(values["smooth_lagged_data"]) != bool(values["history_length"]):
         found.append("smooth_lagged_data and history_length need each other: nothing is smoothed")
-    if values["model"] == LEARNED and values["dynamic_process_noise_covariance"]:
+    if is_learned(values) and values["dynamic_process_noise_covariance"]:
         found.append("dynamic_process_noise_covariance: not used, the noise is the checkpoint's")
     frames = [bare(values[f"{of}_frame"]) for of in ("map", "odom", "base_link")]
     if len(set(frames)) < len(frames):
@@ -98,6 +98,11 @@ def estimated_model(values: Mapping[str, Any]) -> Model:
         ParameterError: There is no such model.
     """
     model = robot_model(values["model"], values)
+    if is_learned(values) and not values["use_control"]:
+        raise ParameterError(
+            "parameter use_control: must be true with a learned model, whose noise is what is left "
+            "where commands are known"
+        )
     biases = [name for name, _, _ in _biases(values)]
     return WithBiases(model, biases) if biases else model
 

@@ -14,7 +14,7 @@ from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings
 from ebm_mpc_ros.resources import resolved
 from ebm_mpc_ros.ros.parameters import ParameterError
 from ebm_mpc_ros.ros.policy_parameters import plan_cost
-from ebm_mpc_ros.ros.robot_model import LEARNED, check_step, nominal_name
+from ebm_mpc_ros.ros.robot_model import check_step, is_learned, nominal_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,8 +81,8 @@ def _planner(values: Mapping[str, Any], model: Model, cost: PlanCost, device: st
     settings, noise = planner_settings(values), values["risk_seeking_noise"]
     if not noise:
         return Planner(model, cost, settings, device=device)
-    if values["model"] == LEARNED:
-        raise ParameterError(f"parameter risk_seeking_noise is not for model = {LEARNED}")
+    if is_learned(values):
+        raise ParameterError("parameter risk_seeking_noise is not for a learned model")
     if len(noise) != len(model.noise_names):
         wanted = f"one for each of {', '.join(model.noise_names)}"
         raise ParameterError(f"parameter risk_seeking_noise has {len(noise)} values, not {wanted}")

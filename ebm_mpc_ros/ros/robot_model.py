@@ -29,7 +29,10 @@ MODEL_CHECKPOINT = Parameter(
     name="model_checkpoint",
     kind="str",
     default="",
-    description="Of model learned: what train made of a transition, a path or package://NAME/PATH.",
+    description=(
+        "What train made of a transition about the robot that model names, a path or "
+        "package://NAME/PATH. With model learned the file names it."
+    ),
 )
 
 
@@ -39,12 +42,18 @@ def robot_model(name: str, options: Mapping[str, Any] | None = None) -> Model:
     Raises:
         ParameterError: There is none, or its checkpoint is none for it.
     """
-    if name == LEARNED:
-        return _learned(options or {})
+    values = {**(options or {}), "model": name}
+    if is_learned(values):
+        return _learned(values, None if name == LEARNED else name)
     try:
         return load_model(name, options)
     except ValueError as error:
         raise ParameterError(f"parameter model = {name}: {error}") from error
+
+
+def is_learned(values: Mapping[str, Any]) -> bool:
+    """Return whether a table's values ask for a learned model."""
+    return values["model"] == LEARNED or bool(values.get(MODEL_CHECKPOINT.name))
 
 
 def nominal_name(values: Mapping[str, Any]) -> str:
@@ -73,9 +82,9 @@ def check_step(model: Model, dt: float) -> None:
         )
 
 
-def _learned(values: Mapping[str, Any]) -> Model:
+def _learned(values: Mapping[str, Any], nominal: str | None) -> Model:
     try:
-        return learned_model(_checkpoint(values), values)
+        return learned_model(_checkpoint(values), values, nominal)
     except CheckpointError as error:
         raise ParameterError(f"parameter {MODEL_CHECKPOINT.name}: {error}") from error
 

@@ -13,6 +13,7 @@ from ebm_mpc_ros.learning.learned_model import learned_model
 from ebm_mpc_ros.learning.resampling import Grid
 from ebm_mpc_ros.learning.tasks import Robot, transition_task
 from ebm_mpc_ros.learning.training import TrainingSettings, train
+from ebm_mpc_ros.models.transition import laplace
 
 FLOOR = 1e-5
 """Above what the toy's speed is wrong by in a step, below what its other states are."""
@@ -53,6 +54,25 @@ def test_a_state_that_the_model_knows_exactly_is_not_learned(path):
     found = model.transition(x, u, DT)
     assert found.delta[3] == 0.0
     assert found.delta[2] != 0.0
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0, 2.0])
+def test_its_energy_over_any_time_has_the_width_that_the_ekf_has(path, share):
+    model = learned_model(load(path))
+    x, u = np.array([0.0, 0.0, 0.3, 0.6, 0.3]), np.array([0.2, -0.1])
+    following, (_, _, W) = model.linearize(x, u, share * DT)
+    found = laplace(model.at(x, u, share * DT))
+    noise = W @ (model.noise_density * share * DT) @ W.T
+    np.testing.assert_allclose(found.covariance, noise, rtol=1e-9, atol=1e-18)
+    reached = model.at(x, u, share * DT).nominal.following + found.delta
+    np.testing.assert_allclose(reached, following, rtol=0, atol=1e-12)
+
+
+def test_no_smoothing_is_taken_out_of_what_was_not_learned(path):
+    model = learned_model(load(path))
+    x, u = np.array([0.0, 0.0, 0.3, 0.6, 0.3]), np.array([0.2, -0.1])
+    W = model.linearize(x, u, DT)[1].W
+    assert W[3, 3] == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_energy_is_torchs(path):

@@ -1,5 +1,6 @@
 """A checkpoint as the robot's model: torch's numbers, better than the nominal, or refused."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -147,6 +148,18 @@ def test_what_is_no_transition_of_this_robot_is_refused(path, tmp_path):
     refused("support's factor", details=details | {"support": {"factor": [[1.0]], "reach": 1.0}})
     support = dict(details["support"])
     refused("reach", details=details | {"support": support | {"reach": 0.0}})
+    refused("reach", details=details | {"support": support | {"reach": "1"}})
+    refused("values to unpack", sigmas=(0.1, 0.2))
+    refused("smoothing must be finite, at least 0", sigmas=(-0.1,))
+    refused("smoothing must be finite", sigmas=(1e200,))
+    size = found.contract.architecture["hidden"]
+    mlp = {"name": "mlp", "hidden": size, "confinement": -5.0}
+    refused("confinement must be finite, above 0", architecture=mlp)
+    scaling = found.contract.condition_scaling
+    narrow = replace(scaling, deviation=(1e-320,) * len(scaling.deviation))
+    refused("deviations are too small", condition_scaling=narrow)
+    refused("parameter model must name it", model="this:Zen")
+    assert "this" not in sys.modules
 
 
 def test_the_wheelbase_must_be_that_of_the_training(path, tmp_path):
@@ -156,7 +169,10 @@ def test_the_wheelbase_must_be_that_of_the_training(path, tmp_path):
         "state_names": ("x", "y", "yaw", "vx", "steering"),
         "input_names": ("ax", "steering_rate"),
         "condition_names": ("vx", "steering", "ax", "steering_rate"),
-        "details": found.contract.details | {"options": {"wheelbase": 0.4}},
+        "details": {
+            **{name: found.contract.details[name] for name in ("noise", "support")},
+            "options": {"wheelbase": 0.4},
+        },
     }
     save(tmp_path / "c", found.arrays, replace(found.contract, **changes))
     with pytest.raises(CheckpointError, match=r"trained for wheelbase 0\.4, but wheelbase is 0\.5"):

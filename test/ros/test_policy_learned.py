@@ -41,7 +41,7 @@ def test_its_plans_go_where_the_robot_goes(policy_bench, learned, policy):
         ({"dt": 0.15}, r"parameter dt = 0.15: must be 0.1,"),
         ({"model_checkpoint": ""}, "parameter model_checkpoint: must be a file with model"),
         ({"model_checkpoint": SHIPPED_POLICY}, "parameter model_checkpoint: .* for kind policy"),
-        ({"risk_seeking_noise": [0.01] * 5}, "risk_seeking_noise is not for model = learned"),
+        ({"risk_seeking_noise": [0.01] * 5}, "risk_seeking_noise is not for a learned model"),
     ],
 )
 def test_what_can_not_be_planned_on_is_refused_in_words(policy_bench, learned, given, words):
