@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,8 @@ def progress(
     with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bar:
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=min(done, total))
+
+
+def command(*arguments: str) -> str:
+    """Return the command line of a tool, to be copied from the terminal."""
+    return shlex.join(("python", "-m", "ebm_mpc_ros", *arguments))
