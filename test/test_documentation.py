@@ -23,6 +23,11 @@ NODES = {
     "mpc_node": MPC_PARAMETERS,
     "policy_node": POLICY_PARAMETERS,
 }
+NODE_NAMES = [
+    f"{path.stem}_node"
+    for path in (ROOT / "ebm_mpc_ros" / "nodes").glob("*.py")
+    if path.stem != "__init__"
+]
 # GitHub refuses these, for they could change the page.
 FORBIDDEN = ("\\operatorname", "\\def", "\\newcommand", "\\href", "\\class", "\\style", "\\require")
 
@@ -61,6 +66,14 @@ def test_files_that_are_named_are_there(file):
     assert [name for name in named if not (ROOT / name).exists()] == []
     tests = {path.name for path in (ROOT / "test").rglob("test_*.py")}
     assert set(re.findall(r"`(test_\w+\.py)`", text)) <= tests
+
+
+def test_the_page_of_parameters_is_what_the_nodes_declare():
+    command = [sys.executable, ROOT / "docs" / "parameters.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    assert set(NODE_NAMES) <= set(re.findall(r"^## (\w+_node)$", text, flags=re.MULTILINE))
 
 
 def test_the_script_draws_the_pictures_of_the_page(page, tmp_path):
