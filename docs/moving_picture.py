@@ -104,7 +104,8 @@ def read(path: Path) -> Recorded:
     with open_bag(path) as bag:
 
         def told(topic: str) -> Iterator[Any]:
-            return (message for _, _, message in bag.messages([topic]))
+            found = bag.messages([topic]) if topic in bag.topics else ()
+            return (message for _, _, message in found)
 
         plan = next(told("/plan"))
         obstacles = next(told("/obstacles"), None)
