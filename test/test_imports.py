@@ -43,6 +43,7 @@ WITHOUT_ROS = [
         "learning.bags",
         "learning.learned_model",
         "tools.replay",
+        "tools.report",
         "__main__",
     )
 ]

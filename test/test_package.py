@@ -55,6 +55,18 @@ def test_installed_data_files_are_those_of_the_data_folders(setup_arguments):
     assert listed == there | {"package.xml"}
 
 
+def test_files_beside_the_modules_are_installed(setup_arguments):
+    listed = {
+        file
+        for package, patterns in setup_arguments.package_data.items()
+        for pattern in patterns
+        for file in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    there = {file for file in (ROOT / "ebm_mpc_ros").rglob("*") if file.is_file()}
+    modules = {f for f in there if f.suffix == ".py" or "__pycache__" in f.parts}
+    assert there - modules == listed - modules
+
+
 def test_ament_finds_the_package_in_its_resource_index(setup_arguments):
     index = "share/ament_index/resource_index/packages"
     assert (index, [f"resource/{setup_arguments.name}"]) in setup_arguments.data_files

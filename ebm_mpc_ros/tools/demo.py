@@ -12,7 +12,7 @@ from rich.table import Table
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.parameter_file import check_speaks_of
 from ebm_mpc_ros.simulation.courses import course_names, load_course
-from ebm_mpc_ros.tools.console import console, progress
+from ebm_mpc_ros.tools.console import command, console, progress
 from ebm_mpc_ros.tools.drive import Drive, Summary, read_drive, summarise
 from ebm_mpc_ros.tools.drive_picture import draw_drive
 from ebm_mpc_ros.tools.graph import (
@@ -25,6 +25,7 @@ from ebm_mpc_ros.tools.graph import (
     simulation_graph,
 )
 from ebm_mpc_ros.tools.processes import Processes
+from ebm_mpc_ros.tools.report_source import PARAMETERS
 
 _START_PATIENCE = 60.0
 _STALL_PATIENCE = 20.0
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     graph = _graph(arguments)
     out: Path = arguments.out
     bag = _fresh(out)
+    shutil.copyfile(default_params_file(), out / PARAMETERS)
     specs = (
         *graph,
         recorder(
@@ -99,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"picture: {out}/drive.png")
     print(f"bag:     {out}/bag (MCAP, all topics)")
     print(f"logs:    {out}/logs")
+    print(f"report:  {command('report', str(out))}")
     for complaint in drive.complaints:
         console.print(f"during the drive: {complaint}", style="yellow")
     problems = [problem] if problem else []

@@ -38,6 +38,8 @@ def test_the_demo_drives_and_leaves_its_results(tmp_path, checkpoint):
         assert name in run.stderr
     assert (tmp_path / "drive.png").stat().st_size > 10_000
     assert (tmp_path / "bag" / "metadata.yaml").is_file()
+    assert f"report {tmp_path}" in run.stdout
+    assert (tmp_path / "params.yaml").is_file()
     assert (tmp_path / "logs" / "mpc_node.log").is_file()
 
 

@@ -136,7 +136,7 @@ def test_what_is_learned_from_and_what_not_is_told_with_what_it_is_worth(here, b
         "held-out loss of the mean of all that was driven: ",
         "step 100: held-out loss ",
         "200 steps in ",
-        f"  python -m ebm_mpc_ros demo --checkpoint {out}/checkpoint.safetensors\n",
+        f"  {sys.executable} -m ebm_mpc_ros demo --checkpoint {out}/checkpoint.safetensors\n",
         f"simulation.launch.py checkpoint:={out}/checkpoint.safetensors\n",
         "where policy_node has model diff_drive, dt 0.1, horizon 8\n",
     ):
