@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +196,29 @@ def test_every_command_stands_in_a_block_that_is_found(page):
     marks = re.findall(r"^<!-- run:", text, flags=re.MULTILINE)
     assert text.count("```sh\n") == len(found)
     assert len(marks) == sum(bool(block.mark) for block in found)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_page_is_run_in_a_clone_up_to_what_fails(tmp_path, monkeypatch, capfd):
+    origin, ran = tmp_path / "origin", tmp_path / "ran"
+    origin.mkdir()
+    page = origin / "README.md"
+    page.write_text(
+        f"```sh\ntouch made\n```\n<!-- run: no, breaks -->\n```sh\nfalse\n```\n"
+        f"```sh\nls made README.md > {ran}\nfalse\necho not reached\n```\n"
+        "```sh\necho nor this\n```\n"
+    )
+    for words in ("init -q", "add README.md", "-c user.name=a -c user.email=a@b commit -qm a"):
+        subprocess.run(["git", *words.split()], cwd=origin, check=True)  # noqa: S607
+    monkeypatch.setitem(documents.main.__globals__, "ROOT", origin)
+    monkeypatch.setattr(sys, "argv", ["commands.py", str(page)])
+    assert documents.main() == 1
+    assert ran.read_text() == "README.md\nmade\n"
+    told = capfd.readouterr().out
+    assert "README.md:2: ok" in told
+    assert "README.md:9: FAILED with exit code 1" in told
+    assert "nor this" not in told
+    assert not (origin / "made").exists()
 
 
 def test_the_tests_run_some_of_them():
