@@ -14,7 +14,7 @@ from ebm_mpc_ros.ros.parameters import read
 from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = ROOT / "docs" / "one_energy.md"
 PICTURES = ROOT / "docs" / "one_energy"
 SMALLEST, LARGEST = 5_000, 150_000
