@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 from two_beacons import DT, PROCESS_NOISE, TURN, Ranging, drive, prior
 
 from ebm_mpc_ros.estimation import ekf
@@ -41,7 +41,7 @@ def main() -> int:
 
 def ambiguity(seeds: int) -> list[Figure]:
     """Return how often each estimator is on the wrong side of two beacons' line."""
-    outcomes = np.array([_lost(seed) for seed in range(seeds)])
+    outcomes = np.array([_lost(seed) for seed in shown(range(seeds), "drives between beacons")])
     one_sided, lost, wrong, middle = 100.0 * outcomes.mean(axis=0)
     return [
         Figure("a side lost before the turn decides", one_sided, "% of drives", 10.0),
@@ -79,7 +79,7 @@ def _times(rounds: int) -> list[Figure]:
     runs = {size: _sampled(size) for size in _SIZES}
     spent: dict[int, list[tuple[float, float]]] = {size: [] for size in _SIZES}
     peer = []
-    for _ in range(rounds):
+    for _ in shown(range(rounds), "rounds"):
         peer.append(_timed(extended))
         for size, (predicts, updates) in runs.items():
             spent[size].append((_timed(predicts), _timed(updates)))

@@ -1,6 +1,7 @@
 """Who may import whom: dependencies go downwards only, and heavy things stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,13 @@ def test_dependencies_go_downwards_only(file):
 def test_every_room_is_in_the_graph():
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms == set(BELOW) - ANYONE
+
+
+def test_the_page_on_architecture_says_the_same():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) ?\| .*\|$", page, flags=re.MULTILINE)
+    said = {room: set(re.findall(r"`(\w+)`", cell)) for room, cell in rows}
+    assert said == {room: below for room, below in BELOW.items() if room not in ANYONE}
 
 
 def test_estimation_and_control_do_not_know_each_other():

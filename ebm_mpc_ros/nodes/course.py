@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 
     from ebm_mpc_ros.simulation.courses import Course
 
+COURSE_PARAMETERS = (
+    COURSE,
+    Parameter(
+        name="odom_frame",
+        kind="str",
+        default="odom",
+        description="Frame of the course.",
+    ),
+    Parameter(
+        name="obstacles_shown",
+        kind="bool",
+        default=True,
+        description="Publish the obstacles too.",
+    ),
+)
+
 
 class CourseNode(ManagedNode):
     """Publishes `plan` and `obstacles` once, for whoever comes later too."""
@@ -33,21 +49,7 @@ class CourseNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return (
-            COURSE,
-            Parameter(
-                name="odom_frame",
-                kind="str",
-                default="odom",
-                description="Frame of the course.",
-            ),
-            Parameter(
-                name="obstacles_shown",
-                kind="bool",
-                default=True,
-                description="Publish the obstacles too.",
-            ),
-        )
+        return COURSE_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Load the course."""

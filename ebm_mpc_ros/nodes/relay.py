@@ -21,6 +21,24 @@ if TYPE_CHECKING:
 _WATCH_PERIOD = 0.02
 _PATIENCE = Duration(seconds=0.2)
 
+RELAY_PARAMETERS = (
+    Parameter(
+        name="command_timeout",
+        kind="float",
+        default=0.2,
+        above=0.0,
+        maximum=1.0,
+        unit="s",
+        description="Time after the last command at which the base is stopped.",
+    ),
+    Parameter(
+        name="enable_stamped_cmd_vel",
+        kind="bool",
+        default=True,
+        description="cmd_vel is a TwistStamped; false for Twist.",
+    ),
+)
+
 
 class RelayNode(ManagedNode):
     """The command timeout of a base that has none, such as Gazebo's DiffDrive.
@@ -37,23 +55,7 @@ class RelayNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return (
-            Parameter(
-                name="command_timeout",
-                kind="float",
-                default=0.2,
-                above=0.0,
-                maximum=1.0,
-                unit="s",
-                description="Time after the last command at which the base is stopped.",
-            ),
-            Parameter(
-                name="enable_stamped_cmd_vel",
-                kind="bool",
-                default=True,
-                description="cmd_vel is a TwistStamped; false for Twist.",
-            ),
-        )
+        return RELAY_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Make the topics."""

@@ -29,6 +29,37 @@ _START = 1_000_000_000
 _MOST_BEHIND = 0.05
 _UNKNOWN = -1.0
 
+SIMULATOR_PARAMETERS = (
+    COURSE,
+    Parameter(
+        name="seed",
+        kind="int",
+        default=0,
+        minimum=0,
+        description="Seed of the sensors' noise.",
+    ),
+    Parameter(
+        name="rate",
+        kind="float",
+        default=1.0,
+        above=0.0,
+        maximum=1.0,
+        description="Simulated seconds in a second.",
+    ),
+    Parameter(
+        name="publish_clock",
+        kind="bool",
+        default=True,
+        description="Be the clock of the graph; false where the system or another is.",
+    ),
+    Parameter(
+        name="enable_stamped_cmd_vel",
+        kind="bool",
+        default=True,
+        description="cmd_vel is a TwistStamped; false for Twist.",
+    ),
+)
+
 
 class SimulatorNode(ManagedNode):
     """Steps the simulation; sensors, truth and /clock out, cmd_vel in.
@@ -45,36 +76,7 @@ class SimulatorNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return (
-            COURSE,
-            Parameter(
-                name="seed",
-                kind="int",
-                default=0,
-                minimum=0,
-                description="Seed of the sensors' noise.",
-            ),
-            Parameter(
-                name="rate",
-                kind="float",
-                default=1.0,
-                above=0.0,
-                maximum=1.0,
-                description="Simulated seconds in a second.",
-            ),
-            Parameter(
-                name="publish_clock",
-                kind="bool",
-                default=True,
-                description="Be the clock of the graph; false where the system or another is.",
-            ),
-            Parameter(
-                name="enable_stamped_cmd_vel",
-                kind="bool",
-                default=True,
-                description="cmd_vel is a TwistStamped; false for Twist.",
-            ),
-        )
+        return SIMULATOR_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Build the simulation and its topics."""

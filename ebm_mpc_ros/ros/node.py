@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rclpy.qos import QoSProfile
 
-_COMMON = (
+COMMON_PARAMETERS = (
     Parameter(
         name="autostart",
         kind="bool",
@@ -70,7 +70,7 @@ class ManagedNode(LifecycleNode):
         self._said: Condition | None = None
         self._entities: list[Callable[[], Any]] = []
         self._prepared: Callable[[], None] | None = None
-        self._rows = {row.name: row for row in (*_COMMON, *self.table(self._given()))}
+        self._rows = {row.name: row for row in (*COMMON_PARAMETERS, *self.table(self._given()))}
         for row in self._rows.values():
             self._declare(row)
         self.add_on_set_parameters_callback(self._on_set)

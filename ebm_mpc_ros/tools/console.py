@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -32,5 +34,7 @@ def progress(
 
 
 def command(*arguments: str) -> str:
-    """Return the command line of a tool, to be copied from the terminal."""
-    return shlex.join(("python", "-m", "ebm_mpc_ros", *arguments))
+    """Return the command line of a tool, by this Python, to be copied from the terminal."""
+    python, here = Path(sys.executable), Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    return shlex.join((str(shown), "-m", "ebm_mpc_ros", *arguments))

@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
-from ebm_mpc_ros.ros.parameter_file import ParameterFileError, load_parameters
+from ebm_mpc_ros.ros.parameter_file import check_speaks_of
 from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
@@ -202,12 +202,5 @@ def _checked(context: LaunchContext, argument: str, name: str) -> Path:
     if not path.is_file():
         raise RuntimeError(f"{argument}:={name}: no such file")
     namespace = absolute_namespace(context)
-    complaints = []
-    for node in ROBOT_NODES:
-        try:
-            load_parameters(path, f"{namespace}/{node}")
-        except ParameterFileError as error:
-            complaints.append(error)
-        else:
-            return path
-    raise complaints[0]
+    check_speaks_of(path, [f"{namespace}/{node}" for node in ROBOT_NODES])
+    return path

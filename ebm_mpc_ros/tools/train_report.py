@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from ebm_mpc_ros.tools.console import console
+from ebm_mpc_ros.tools.console import command, console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def report_use(task: Task, path: Path) -> None:
     contract, absolute = task.contract, shlex.quote(str(path.absolute()))
     console.print("drive with it:")
     if contract.model == _SIMULATED:
-        console.print(f"  python -m ebm_mpc_ros demo --checkpoint {shlex.quote(str(path))}")
+        console.print(f"  {command('demo', '--checkpoint', str(path))}")
         console.print(f"  ros2 launch ebm_mpc_ros simulation.launch.py checkpoint:={absolute}")
     else:
         console.print(f"  ros2 launch ebm_mpc_ros bringup.launch.py checkpoint:={absolute}")
