@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+import tracemalloc
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from one_energy_times import learned
 from report import Figure, conclude, options, shown
 from two_beacons import DT, PROCESS_NOISE, TURN, Ranging, drive, prior
 
@@ -17,13 +19,26 @@ from ebm_mpc_ros.estimation import ekf
 from ebm_mpc_ros.estimation.ekf import Belief, Measurement
 from ebm_mpc_ros.estimation.energy_filter import EnergyFilterSettings, predict, start, update
 from ebm_mpc_ros.estimation.particles import gaussian
+from ebm_mpc_ros.estimation.recursion import Sampling
 from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.models.transition import GaussianTransition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SIZES = (100, 500, 2000)
+    from numpy.typing import NDArray
+
+    from ebm_mpc_ros.models import Model
+
+_HELD, _ENTRIES = 500, 10
+_CASES = (
+    ("diff_drive", 100),
+    ("diff_drive", 500),
+    ("diff_drive", 2000),
+    ("gaussian", 500),
+    ("mlp", 500),
+    ("rigid_body", 500),
+)
 _PARTICLES = 1000
 # m; as far off as no estimate is that has the right side.
 _OFF = 0.5
@@ -74,66 +89,101 @@ def _lost(seed: int) -> tuple[bool, bool, bool, bool]:
 
 
 def _times(rounds: int) -> list[Figure]:
-    """Return times of a diff_drive with two of its five states measured."""
+    """Return what a message takes that measures two of a robot's speeds, a step after the last."""
     extended = _extended()
-    runs = {size: _sampled(size) for size in _SIZES}
-    spent: dict[int, list[tuple[float, float]]] = {size: [] for size in _SIZES}
+    runs = {case: _sampled(*case) for case in _CASES}
+    spent: dict[tuple[str, int], list[tuple[float, float]]] = {case: [] for case in _CASES}
     peer = []
     for _ in shown(range(rounds), "rounds"):
         peer.append(_timed(extended))
-        for size, (predicts, updates) in runs.items():
-            spent[size].append((_timed(predicts), _timed(updates)))
+        for case, (predicts, updates) in runs.items():
+            spent[case].append((_timed(predicts), _timed(updates)))
     figures = []
-    for size in _SIZES:
-        predicting, updating = np.median(spent[size], axis=0)
-        figures.append(
-            Figure(
-                f"a particle's update, {size} of them",
-                updating / size,
-                "µs",
-                beside=f"predict {predicting / size:.2f} µs; both "
-                f"{(predicting + updating) / float(np.median(peer)):.0f} x the EKF's",
-            )
-        )
+    for (name, size), times in spent.items():
+        predicting, updating = np.median(times, axis=0)
+        both = predicting + updating
+        beside = f"predict {predicting / size:.2f} µs, update {updating / size:.2f} µs"
+        if name == "diff_drive":
+            beside += f"; {both / float(np.median(peer)):.0f} x the EKF's"
+        words = f"{name}: a message, per particle of {size}"
+        figures.append(Figure(words, both / size, "µs", beside=beside))
+    for name, size in _CASES:
+        if size == _HELD:
+            words = f"{name}: an entry of the history, {size} particles"
+            figures.append(Figure(words, _kept(name, size), "MB"))
     return figures
 
 
-def _timed(run: Callable[[], None]) -> float:
+def _timed(run: Callable[[], object]) -> float:
     begun = time.thread_time()
     run()
     return (time.thread_time() - begun) * 1e6
 
 
-_NOISE = np.diag([4e-3, 1e-3, 2e-3, 0.02, 0.05])
-_U, _SPEEDS = np.array([0.1, 0.2]), np.array([0.5, 0.1])
-_MEASURED = Measurement(0, "odom0", (3, 4), _SPEEDS, 0.01 * np.eye(2))
-_BEGUN = Belief(np.array([0.0, 0.0, 0.3, 0.5, 0.1]), 0.1 * np.eye(5))
+_STEP = 0.05
+_SPEEDS = np.array([0.5, 0.1])
 
 
-def _extended() -> Callable[[], None]:
-    model = load_model("diff_drive")
+class _Robot(NamedTuple):
+    """What a robot's message is about.
 
-    def run() -> None:
-        ekf.update(model, ekf.predict(model, _BEGUN, _U, DT, _NOISE), _MEASURED)
+    Attributes:
+        model: How it moves.
+        noise: Q_w (q, q).
+        begun: The belief at the start.
+        u: Input (m,).
+        measured: A speed and a turn rate.
+    """
 
-    return run
+    model: Model
+    noise: NDArray[np.float64]
+    begun: Belief
+    u: NDArray[np.float64]
+    measured: Measurement
 
 
-def _sampled(size: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    one = EnergyFilterSettings(
-        energy=GaussianTransition(load_model("diff_drive"), _NOISE), particles=size
+def _robot(name: str) -> _Robot:
+    nominal = load_model("rigid_body" if name == "rigid_body" else "diff_drive")
+    model, n = nominal, len(nominal.state_names)
+    noise = np.diag(np.resize([4e-3, 1e-3, 2e-3, 0.02, 0.05], n))
+    if name in ("mlp", "gaussian"):
+        model = learned(nominal, name)
+        noise = model.noise_density
+    rows = tuple(nominal.state_names.index(speed) for speed in ("vx", "vyaw"))
+    begun = Belief(np.array(nominal.origin()), 1e-3 * np.eye(n))
+    measured = Measurement(0, "odom0", rows, _SPEEDS, 0.01 * np.eye(2))
+    return _Robot(model, noise, begun, np.resize(0.1, len(nominal.input_names)), measured)
+
+
+def _extended() -> Callable[[], object]:
+    model, noise, begun, u, measured = _robot("diff_drive")
+    return lambda: ekf.update(model, ekf.predict(model, begun, u, _STEP, noise), measured)
+
+
+def _sampled(name: str, size: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    one, (model, noise, belief, u, measured) = Sampling(particles=size), _robot(name)
+    begun = one.update(model, belief, measured, 0).belief
+    moved = one.predict(model, begun, u, _STEP, noise, 1)
+    return (
+        lambda: one.predict(model, begun, u, _STEP, noise, 1),
+        lambda: one.update(model, moved, measured, 1),
     )
-    rng = np.random.default_rng(0)
-    begun = start(one, _BEGUN, rng)
-    moved = predict(one, begun, _U, DT, rng)
 
-    def predicts() -> None:
-        predict(one, begun, _U, DT, rng)
 
-    def updates() -> None:
-        update(one, moved, _MEASURED, rng)
-
-    return predicts, updates
+def _kept(name: str, size: int) -> float:
+    """Return the memory that the belief after a message takes, with what it was made of, MB."""
+    one, (model, noise, belief, u, measured) = Sampling(particles=size), _robot(name)
+    belief = one.update(model, belief, measured, 0).belief
+    tracemalloc.start()
+    try:
+        kept = []
+        for stamp in range(1, _ENTRIES + 1):
+            belief = one.predict(model, belief, u, _STEP, noise, stamp)
+            belief = one.update(model, belief, measured, stamp).belief
+            kept.append(belief)
+        return tracemalloc.get_traced_memory()[0] / len(kept) / 1e6
+    finally:
+        tracemalloc.stop()
 
 
 if __name__ == "__main__":

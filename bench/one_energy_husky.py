@@ -195,7 +195,7 @@ def learned(drives: Sequence[Drive], settings: Settings, seed: int = 0) -> Predi
         form=form,
     )
     how = TrainingSettings(steps=settings.steps, averaging=0.99, check_every=50, seed=seed)
-    train(task.network, task.loss, task.data, how)
+    train(task.network, task.loss, task.data, how, judge=task.judge)
     weights = {name: value.numpy() for name, value in task.network.state_dict().items()}
     checkpoint = Checkpoint(Path("husky"), task.contract, weights)
     found = learned_model(checkpoint, options_of(robot.model), robot.name)

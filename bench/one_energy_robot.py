@@ -172,7 +172,7 @@ def _learned(taught: Drive, fitted: Fitted, seed: int) -> Model:
         sizes={"hidden": 64},
         form="gaussian",
     )
-    train(task.network, task.loss, task.data, _SETTINGS)
+    train(task.network, task.loss, task.data, _SETTINGS, judge=task.judge)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.safetensors"
         save(path, task.network, task.contract)

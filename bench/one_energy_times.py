@@ -50,8 +50,8 @@ def times(*, quick: bool) -> list[Figure]:
     nominal = load_model("diff_drive")
     models: dict[str, Model] = {
         "nominal": nominal,
-        "mlp": _learned(nominal, _mlp()),
-        "gaussian": _learned(nominal, _gaussian()),
+        "mlp": learned(nominal, "mlp"),
+        "gaussian": learned(nominal, "gaussian"),
     }
     figures = []
     for what, runner in (("message", _messages), ("tick", _ticks)):
@@ -85,7 +85,9 @@ def _take_turns(runs: dict[str, Callable[[], None]], turns: int) -> dict[str, li
     return spent
 
 
-def _learned(nominal: Model, network: SiluNetwork | GaussianNetwork) -> Model:
+def learned(nominal: Model, form: str) -> LearnedModel:
+    """Return diff_drive with what a network of random weights says, "mlp" or "gaussian"."""
+    network = _mlp() if form == "mlp" else _gaussian()
     support = Support(np.array([0.6, 0.0, 0.0, 0.0]), np.eye(4), 3.0)
     return LearnedModel(
         LearnedTransition(nominal, network, support, dt=_DT, variance=_DEVIATION**2, smoothing=0.1)

@@ -87,7 +87,8 @@ class HorizonQP:
         self._right[2] = np.array(problem.model.origin())
         self._following, self.reference = self._right[:2]
         self._expected = self.reference[1:]
-        self._linearize = problem.model.linearizer(problem.dt, self._following, self._stages)
+        self._model, self._dt = problem.model, problem.dt
+        self.forget()
         self._has_rates = bool(layout.rated.size) or problem.input_rate_weights is not None
         self._rates = np.zeros((N + 1, m))
         self._step = np.zeros(n + layout.columns)
@@ -95,6 +96,10 @@ class HorizonQP:
         self._dx = self._step[: n + layout.x.stop].reshape(N + 1, n)
         self._du = self._step_solved[layout.u].reshape(N, m)
         self._start = np.zeros(layout.columns)
+
+    def forget(self) -> None:
+        """Linearise anew: a model may begin where its last answers were."""
+        self._linearize = self._model.linearizer(self._dt, self._following, self._stages)
 
     def _set_end(self) -> None:
         """Find the end's block among the values of P."""

@@ -77,6 +77,7 @@ class RealTimeIteration:
 
     def reset(self) -> None:
         """Forget the plan and the solver: the next `prepare` starts anew."""
+        self._qp.forget()
         self._solver = None
         self._plan = None
         self._prepared = False

@@ -55,10 +55,7 @@ class ConditionalGaussian(nn.Module):
 
 
 def likelihood(network: ConditionalGaussian, y: Tensor, c: Tensor) -> Tensor:
-    """Return -Σᵢ sᵢ^(2β) log p(yᵢ; c) (B,) but for a constant, β = ¼, weights held.
-
-    With weights that depend on c alone the optimum is the likelihood's, but broad coordinates are
-    learned as soon as narrow ones (Seitzer et al., ICLR 2022).
+    """Return -log p(y; c) (B,) but for a constant, which is lowest at the truth.
 
     Args:
         network: The energy.
@@ -66,6 +63,25 @@ def likelihood(network: ConditionalGaussian, y: Tensor, c: Tensor) -> Tensor:
         c: Conditions (B, C).
     """
     centre, width = network(c)
-    each = 0.5 * ((y - centre) * torch.exp(-width)).square() + width
-    loss: Tensor = (torch.exp(2.0 * _BETA * width.detach()) * each).sum(-1)
-    return loss
+    return _each(centre, width, y).sum(-1)
+
+
+def weighted_likelihood(network: ConditionalGaussian, y: Tensor, c: Tensor) -> Tensor:
+    """Return -Σᵢ sᵢ^(2β) log p(yᵢ; c) (B,) but for a constant, β = ¼, weights held: to descend on.
+
+    With weights that depend on c alone its slope is 0 where the likelihood's is, but broad
+    coordinates are learned as soon as narrow ones (Seitzer et al., ICLR 2022). Its value, in which
+    the weights count, is lowest where s is too small, and so judges nothing.
+
+    Args:
+        network: The energy.
+        y: Variables (B, d).
+        c: Conditions (B, C).
+    """
+    centre, width = network(c)
+    weights = torch.exp(2.0 * _BETA * width.detach())
+    return (weights * _each(centre, width, y)).sum(-1)
+
+
+def _each(centre: Tensor, width: Tensor, y: Tensor) -> Tensor:
+    return 0.5 * ((y - centre) * torch.exp(-width)).square() + width

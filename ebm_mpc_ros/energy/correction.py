@@ -106,12 +106,13 @@ class Correction:
         if self._nominal is not model:
             n, m = model.state_size, len(model.input_names)
             self._following, self._jacobians = np.empty((horizon, n)), np.zeros((horizon, n, n + m))
-            self._write = model.linearizer(dt, self._following, self._jacobians)
         self.reset()
 
     def reset(self) -> None:
         """Forget the last plan."""
         self._last: Stages | None = None
+        if self._nominal is not self._model:
+            self._write = self._model.linearizer(self._dt, self._following, self._jacobians)
 
     def about(self, state: Tensor, inputs: Tensor) -> Model:
         """Return what moves as the robot does, to first order about the plan `inputs` (N m,).

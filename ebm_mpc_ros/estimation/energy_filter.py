@@ -23,6 +23,7 @@ from ebm_mpc_ros.estimation.weights import effective_sample_size, normalized, sy
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.estimation.ekf import Belief, Measurement
+    from ebm_mpc_ros.estimation.weights import Indices
     from ebm_mpc_ros.models.transition import TransitionEnergy
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,8 @@ class EnergyFilterSettings:
         mode_steps: Gauss-Newton steps to an ancestor's mode, at most.
         moves: Langevin steps of a particle after each measurement.
         step_size: Their ε, in units of the width of the ancestor's posterior.
-        resample_below: Particles are chosen anew where their effective share is less.
+        resample_below: Particles are chosen anew where their effective share is less, before a
+            step and after a measurement.
     """
 
     energy: TransitionEnergy
@@ -99,7 +101,8 @@ class EnergyUpdate(NamedTuple):
         ended: How it ended.
         reason: Why it was not fused; empty where it was.
         log_likelihood: log p(z | what came before); -inf where not fused.
-        ancestors: How many ancestors the measurement leaves, 1 / Σ w²; NaN where not fused.
+        ancestors: How many ancestors the measurement leaves, 1 / Σ w², copies of one as one; NaN
+            where not fused.
         draws: How many particles the draws from these are worth, 1 / Σ w²; NaN where not fused.
         acceptance: Of the Langevin steps; NaN where there were none.
     """
@@ -153,7 +156,8 @@ def predict(
 ) -> Particles:
     """Return the belief after `dt` seconds: a draw of each particle's next state.
 
-    A draw is from Laplace's Gaussian of e^{-E} / Z and weighted by what that lacks.
+    A draw is from Laplace's Gaussian of e^{-E} / Z and weighted by what that lacks. Where the
+    weights of steps without a measurement have left too few particles, they are chosen anew first.
 
     Args:
         settings: Settings.
@@ -172,7 +176,11 @@ def predict(
         raise ValueError(f"dt = {dt}: must be finite, at least 0")
     if not dt:
         return particles
-    return _stepped(settings, settings.energy, particles.states, particles.weights, u, dt, rng)
+    states, weights, source = particles.states, particles.weights, None
+    if effective_sample_size(weights) < settings.resample_below * len(weights):
+        source = systematic(weights, rng)
+        states, weights = states[source], particles.step.even
+    return _stepped(settings, settings.energy, states, weights, u, dt, rng, source)
 
 
 def update(
@@ -215,6 +223,7 @@ def _stepped(
     u: Floats,
     dt: float,
     rng: np.random.Generator,
+    source: Indices | None = None,
 ) -> Particles:
     """Return one draw of each ancestor's next state, before any measurement."""
     model = energy.model
@@ -227,7 +236,7 @@ def _stepped(
         after, total = normalized(np.log(weights) + log_lack)
     if total == -math.inf:
         raise FloatingPointError("no particle has a finite next state")
-    made = Step(energy, ancestors, weights, u, dt, there, prior, (), 0.0)
+    made = Step(energy, ancestors, weights, source, u, dt, there, prior, (), 0.0)
     return Particles(_states(step, prior, rho, after), after, made)
 
 
@@ -251,10 +260,10 @@ def _fused(
     weights, log_explained = normalized(explained)
     if log_explained == -math.inf:
         return impossible
-    ancestors = effective_sample_size(weights)
+    ancestors = effective_sample_size(step.merged(weights))
     fewest = settings.resample_below * len(weights)
     which = np.arange(len(weights))
-    if ancestors < fewest:
+    if effective_sample_size(weights) < fewest:
         which, weights = systematic(weights, rng), step.even
         posterior, modes = Posterior(model, step.placed_at(which), evidence), modes.of(which)
 

@@ -33,6 +33,7 @@ class Step(NamedTuple):
         energy: Its transition energy.
         ancestors: States at its start (K, state_size).
         weights: Theirs (K,).
+        source: Which of the particles before the step each is (K,); None where it is its own.
         u: Input (m,).
         dt: Its length, s.
         placed: The energy at the ancestors.
@@ -44,6 +45,7 @@ class Step(NamedTuple):
     energy: TransitionEnergy
     ancestors: Floats
     weights: Floats
+    source: Indices | None
     u: Floats
     dt: float
     placed: PlacedTransition
@@ -56,8 +58,18 @@ class Step(NamedTuple):
         """Weights (K,) that are all the same."""
         return np.full_like(self.weights, 1.0 / len(self.weights))
 
+    def merged(self, weights: Floats) -> Floats:
+        """Return weights (K,) of the ancestors with those of copies as one."""
+        if self.source is None:
+            return weights
+        return np.asarray(np.bincount(self.source, weights), dtype=np.float64)
+
     def placed_at(self, which: Indices) -> PlacedTransition:
         """Return the energy at the ancestors `which` (K,)."""
+        if isinstance(self.placed, PlacedGaussian):  # of a learned model far sooner than anew
+            following, (A, B, W), factor = self.placed.nominal
+            jacobians = Jacobians(A[which], B[which], W[which])
+            return PlacedGaussian(Nominal(following[which], jacobians, factor[which]))
         return placed(self.energy, self.ancestors[which], self.u, self.dt)
 
 

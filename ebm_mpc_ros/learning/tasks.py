@@ -11,7 +11,11 @@ import torch
 from torch import Generator, Tensor
 
 from ebm_mpc_ros.energy import score_matching
-from ebm_mpc_ros.energy.conditional_gaussian import ConditionalGaussian, likelihood
+from ebm_mpc_ros.energy.conditional_gaussian import (
+    ConditionalGaussian,
+    likelihood,
+    weighted_likelihood,
+)
 from ebm_mpc_ros.energy.mlp import EnergyMLP
 from ebm_mpc_ros.energy.wells import Wells, denoising_loss
 from ebm_mpc_ros.learning.architecture import build
@@ -53,6 +57,7 @@ class Task(NamedTuple):
 
     network: Network
     loss: Loss
+    judge: Loss
     data: TrainingData
     contract: Contract
     left_out: Mapping[str, int]
@@ -145,6 +150,7 @@ def policy_task(
     return Task(
         network=build(contract),
         loss=_denoising,
+        judge=_denoising,
         data=data,
         contract=contract,
         left_out={
@@ -245,24 +251,33 @@ def transition_task(
         | _options(model),
     )
 
+    def smoothed(y: Tensor, generator: Generator) -> Tensor:
+        return y + smoothing * torch.randn(y.shape, generator=generator, device=y.device)
+
     def loss(network: torch.nn.Module, c: Tensor, y: Tensor, generator: Generator) -> Tensor:
-        """Return the loss of smoothed y: the implicit one with the exact trace, or likelihood."""
-        y = y + smoothing * torch.randn(y.shape, generator=generator, device=y.device)
+        """Return the implicit loss with the exact trace, or the likelihood, of smoothed y."""
+        if isinstance(network, ConditionalGaussian):
+            return weighted_likelihood(network, smoothed(y, generator), c).mean()
+        return judge(network, c, smoothed(y, generator), generator)
+
+    def judge(network: torch.nn.Module, c: Tensor, y: Tensor, _: Generator) -> Tensor:
+        """Return the implicit loss or the likelihood of y that were smoothed once for all."""
         if isinstance(network, ConditionalGaussian):
             return likelihood(network, y, c).mean()
         assert isinstance(network, EnergyMLP)  # noqa: S101
         return score_matching.implicit(network.score_and_laplacian, y, c).mean()
 
     data = _tensors(rows)
-    # Of E = ½‖y‖², averaged over the noise: no better than the model, and no worse.
-    size = data.held_out.y.shape[1]
-    nominal = 0.5 * (float(data.held_out.y.square().sum(-1).mean()) + smoothing**2 * size)
+    late = smoothed(data.held_out.y, Generator().manual_seed(0))
+    # Of E = ½‖y‖²: no better than the model, and no worse.
+    nominal = 0.5 * float(late.square().sum(-1).mean())
     if form == "mlp":
-        nominal -= size
+        nominal -= late.shape[1]
     return Task(
         network=build(contract),
         loss=loss,
-        data=data,
+        judge=judge,
+        data=data._replace(held_out=data.held_out._replace(y=late)),
         contract=contract,
         left_out={_ACROSS: rows.split},
         simple="the model as it is",

@@ -104,6 +104,7 @@ def train(
     data: TrainingData,
     settings: TrainingSettings,
     *,
+    judge: Callable[[M, Tensor, Tensor, Generator], Tensor] | None = None,
     resume: TrainingState | None = None,
     report: Callable[[Progress], None] | None = None,
     keep: Callable[[TrainingState], None] | None = None,
@@ -122,6 +123,8 @@ def train(
         loss: Mean loss of a batch (module, c, y, generator), the generator being for its noise.
         data: What is learned from, and what the learned is judged by; moved to the device.
         settings: How.
+        judge: The held-out loss, called as `loss` is, which it is where None; for a loss that is
+            made to be descended on and not to be compared.
         resume: Where an earlier call with the same module, data and settings stood.
         report: Told the numbers at every look at the held-out loss.
         keep: Given a state to go on from, for the case that the power fails.
@@ -132,7 +135,7 @@ def train(
         ValueError: The state does not fit the module, a part of the data is empty or not finite,
             or a batch does not divide among the processes.
     """
-    return _Training(module, loss, data, settings, resume).run(
+    return _Training(module, loss, judge or loss, data, settings, resume).run(
         report, _Keeper(keep, keep_every), stop
     )
 
@@ -144,11 +147,13 @@ class _Training(Generic[M]):
         self,
         module: M,
         loss: Callable[[M, Tensor, Tensor, Generator], Tensor],
+        judge: Callable[[M, Tensor, Tensor, Generator], Tensor],
         data: TrainingData,
         settings: TrainingSettings,
         resume: TrainingState | None,
     ) -> None:
-        self._module, self._loss, self._settings = module, loss, settings
+        self._module, self._loss, self._judge = module, loss, judge
+        self._settings = settings
         self._weights = dict(module.named_parameters())
         self._device = next(iter(self._weights.values())).device
         self._data = TrainingData(*(_checked(part, self._device) for part in data))
@@ -242,7 +247,7 @@ class _Training(Generic[M]):
         pairs, total = self._data.held_out, 0.0
         for rows in torch.split(torch.arange(len(pairs.c), device=self._device), _HELD_OUT_ROWS):
             c, y = pairs.c[rows], pairs.y[rows]
-            total += float(self._loss(self._averaged, c, y, self._generator).detach()) * len(c)
+            total += float(self._judge(self._averaged, c, y, self._generator).detach()) * len(c)
         loss = total / len(pairs.c)
         progress = replace(self._progress, train_loss=train_loss, held_out_loss=loss)
         if loss < progress.best_loss:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Floats = NDArray[np.float64]
 
@@ -51,14 +55,15 @@ class PlacedNetwork:
     """f(·, c) at given c.
 
     What was computed is kept for the next question about the very same array y, which must not
-    have been written to.
+    have been written to, and for as long as there is that array: it is far more than the rest.
     """
 
     def __init__(self, network: SiluNetwork, offset: Floats) -> None:
         """Take a network, and given c + offset (…, H)."""
         self._network, self._offset = network, offset
-        # y, and what enters the units of both layers (2, …, H) and its logistic function.
-        self._layers: tuple[Floats, Floats, Floats] | None = None
+        self._asked: weakref.ref[Floats] | None = None
+        # What enters the units of both layers (2, …, H), and its logistic function.
+        self._layers: tuple[Floats, Floats] | None = None
         self._jet: _Jet | None = None
 
     def value(self, y: Floats) -> Floats:
@@ -78,7 +83,8 @@ class PlacedNetwork:
         return jet.first @ network.given + jet.second @ np.swapaxes(by_c, -1, -2)
 
     def _at(self, y: Floats) -> tuple[Floats, Floats]:
-        if self._layers is None or self._layers[0] is not y:
+        layers = self._layers
+        if layers is None or self._asked is None or self._asked() is not y:
             network = self._network
             entering = np.empty((2, *self._offset.shape))
             gates = np.empty_like(entering)
@@ -88,14 +94,32 @@ class PlacedNetwork:
             np.matmul(entering[0] * gates[0], network.weight.T, out=entering[1])
             entering[1] += network.bias
             _gate(entering[1], gates[1])
-            self._layers, self._jet = (y, entering, gates), None
-        return self._layers[1:]
+            self._asked = weakref.ref(y, _forgetting(self))
+            self._layers = layers = entering, gates
+            self._jet = None
+        return layers
+
+    def forget(self) -> None:
+        """Let go of what was computed."""
+        self._asked = self._layers = self._jet = None
 
     def _jet_at(self, y: Floats) -> _Jet:
         z, gate = self._at(y)
         if self._jet is None:
             self._jet = _jet(self._network, z, gate)
         return self._jet
+
+
+def _forgetting(network: PlacedNetwork) -> Callable[[object], None]:
+    """Return what makes a network forget, which does not keep it alive itself."""
+    asked = weakref.ref(network)
+
+    def forget(_: object) -> None:
+        network = asked()
+        if network is not None:
+            network.forget()
+
+    return forget
 
 
 class _Jet(NamedTuple):

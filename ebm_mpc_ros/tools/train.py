@@ -94,6 +94,7 @@ def _train(
                 task.loss,
                 task.data,
                 settings,
+                judge=task.judge,
                 resume=state,
                 report=reporter(task) if keeper else None,
                 keep=keeper.try_to_save if keeper else None,

@@ -234,6 +234,7 @@ _TRANSITION = (
         kind="floats",
         default=[],
         minimum=0.0,
+        maximum=1e3,
         description="Diagonal of Q_w, variance per second; empty for that of the residuals.",
     ),
     Parameter(
@@ -241,6 +242,7 @@ _TRANSITION = (
         kind="float",
         default=1e-8,
         above=0.0,
+        maximum=1.0,
         description="Variance added to each of it over a step.",
     ),
     Parameter(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
+import yaml
+
 from ebm_mpc_ros.tools.console import command, console
+from ebm_mpc_ros.tools.train_use import node_parameters, step_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +47,9 @@ def report_data(task: Task, recordings: Sequence[Recording]) -> None:
         _warn(f"only {late} held out judge the training: longer bags or a larger held_out help")
     for warning in task.warnings:
         _warn(warning)
+    if contract.kind == "transition":
+        for warning in step_warnings(contract.dt):
+            _warn(warning)
 
 
 def reporter(task: Task) -> Callable[[Progress], None]:
@@ -67,10 +74,13 @@ def report_result(task: Task, trained: Trained, seconds: float) -> None:
 
 
 def report_use(task: Task, path: Path) -> None:
-    """Say how to drive with a policy."""
-    if task.contract.kind != "policy":
-        return
+    """Say how to drive with a policy, or on a transition."""
     contract, absolute = task.contract, shlex.quote(str(path.absolute()))
+    if contract.kind == "transition":
+        console.print("drive on it, by these parameters of the nodes beside yours:")
+        given = node_parameters(contract, path)
+        console.print(yaml.safe_dump(given, sort_keys=False, width=math.inf), end="")
+        return
     console.print("drive with it:")
     if contract.model == _SIMULATED:
         console.print(f"  {command('demo', '--checkpoint', str(path))}")

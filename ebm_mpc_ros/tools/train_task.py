@@ -10,7 +10,7 @@ from ebm_mpc_ros.learning.conditions import Sight
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid
 from ebm_mpc_ros.models import load_model
-from ebm_mpc_ros.ros.parameters import read
+from ebm_mpc_ros.ros.parameters import read, shown
 from ebm_mpc_ros.ros.robot_model import WHEELBASE
 from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS, follower_settings
 from ebm_mpc_ros.tools.console import progress
@@ -30,7 +30,7 @@ def load_robot(values: Mapping[str, Any], config: Path) -> Model:
     """Return the model of the settings.
 
     Raises:
-        UserError: There is none, or it has no inputs.
+        UserError: There is none, it has no inputs, or a setting has not one number for each noise.
     """
     try:
         model = load_model(values["model"], values)
@@ -38,6 +38,12 @@ def load_robot(values: Mapping[str, Any], config: Path) -> Model:
         raise UserError(f"--config {config}: {error}") from error
     if not model.input_names:
         raise UserError(f"--config {config}: the model has no inputs to learn")
+    noise, names = values.get("process_noise"), model.noise_names
+    if noise and len(noise) != len(names):
+        raise UserError(
+            f"--config {config}: setting process_noise = {shown(noise)}: must be {len(names)} "
+            f"numbers, of {', '.join(names)}, or none"
+        )
     return model
 
 

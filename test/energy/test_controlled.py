@@ -60,6 +60,14 @@ def test_a_plan_begins_at_the_controllers():
     np.testing.assert_array_equal(plan.inputs, controlled())
 
 
+def test_of_the_fresh_chains_one_is_the_controllers_plan():
+    idle = PlannerSettings(chains=20, steps=0, adapt_steps=0, fresh_steps=0, descent_steps=0)
+    one, beside = Planner(MODEL, COST, idle, dtype=torch.float64), Controlled(MODEL, COST, DT, N)
+    for _ in range(3):
+        plan, inputs = one.plan(STATE, REFERENCE, NONE), beside.inputs(STATE, REFERENCE)
+    assert np.abs(plan.sample_energies - cost_of(inputs)).min() < 1e-9
+
+
 def test_where_the_controller_refuses_a_plan_begins_all_the_same():
     far = STATE + np.array([1e13, 0.0, 0.0, 0.0, 0.0])
     assert controlled(far) is None

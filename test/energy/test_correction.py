@@ -138,27 +138,54 @@ def test_what_is_not_learned_is_left_as_it_is():
     assert Correction(model, DT, N).about(draw(5), draw(2 * N)) is model
 
 
+COST = PlanCost(
+    state_weight=(20.0, 20.0, 2.0, 0.5, 0.1),
+    terminal_weight=(100.0, 100.0, 10.0, 2.5, 0.5),
+    input_weight=(0.5, 0.25),
+    state_lower=(-INF,) * 5,
+    state_upper=(INF,) * 5,
+    input_lower=(-1.0, -2.0),
+    input_upper=(1.0, 2.0),
+)
+
+
+STATE = np.array([0.0, 0.05, 0.1, 0.6, 0.0])
+
+
+def along(k):
+    """Return the reference from the k-th step on."""
+    reference = np.zeros((N + 1, 5))
+    reference[:, 0], reference[:, 3] = 0.06 * (k + np.arange(N + 1)), 0.6
+    return reference
+
+
 @pytest.mark.parametrize("obstacles", [np.zeros((0, 3)), np.array([[0.45, 0.02, 0.1]])])
 def test_a_plan_tells_the_states_that_the_robot_goes_through(obstacles):
     model = learned("diff_drive", size=0.7)
-    cost = PlanCost(
-        state_weight=(20.0, 20.0, 2.0, 0.5, 0.1),
-        terminal_weight=(100.0, 100.0, 10.0, 2.5, 0.5),
-        input_weight=(0.5, 0.25),
-        state_lower=(-INF,) * 5,
-        state_upper=(INF,) * 5,
-        input_lower=(-1.0, -2.0),
-        input_upper=(1.0, 2.0),
-    )
     settings = PlannerSettings(horizon=N, dt=DT, chains=32)
-    planner = Planner(model, cost, settings, dtype=torch.float64)
-    state, reference = np.array([0.0, 0.05, 0.1, 0.6, 0.0]), np.zeros((N + 1, 5))
+    planner, state = Planner(model, COST, settings, dtype=torch.float64), STATE
     for k in range(6):
-        reference[:, 0], reference[:, 3] = 0.06 * (k + np.arange(N + 1)), 0.6
-        plan = planner.plan(state, reference, obstacles, DT if k else 0.0)
+        plan = planner.plan(state, along(k), obstacles, DT if k else 0.0)
         assert plan.usable
         x = state
         for u, told in zip(plan.inputs, plan.states[1:], strict=True):
             x = model.f(x, u, DT)
             np.testing.assert_allclose(told, x, atol=5e-3)
         state = model.f(state, plan.inputs[0], DT)
+
+
+def test_after_a_reset_plans_have_the_bits_of_a_new_planner():
+    settings = PlannerSettings(horizon=N, dt=DT, chains=8, steps=2, descent_candidates=2)
+    new, used = (
+        Planner(learned("diff_drive", size=0.7), COST, settings, dtype=torch.float64)
+        for _ in range(2)
+    )
+    for k in range(3):
+        used.plan(STATE + 0.1 * k, along(k), np.zeros((0, 3)), DT if k else 0.0)
+    used.reset()
+    for k in range(2):
+        wanted, found = (
+            one.plan(STATE, along(k), np.zeros((0, 3)), DT if k else 0.0) for one in (new, used)
+        )
+        np.testing.assert_array_equal(found.inputs, wanted.inputs)
+        np.testing.assert_array_equal(found.sample_states, wanted.sample_states)

@@ -50,7 +50,7 @@ def trained():
     settings = TrainingSettings(
         steps=1000, batch_size=64, learning_rate=3e-3, warm_up=20, averaging=0.99, check_every=100
     )
-    train(task.network, task.loss, task.data, settings)
+    train(task.network, task.loss, task.data, settings, judge=task.judge)
     return task
 
 

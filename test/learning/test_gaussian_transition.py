@@ -37,7 +37,7 @@ def path(tmp_path_factory):
     settings = TrainingSettings(
         steps=600, batch_size=64, learning_rate=1e-2, warm_up=20, averaging=0.99, check_every=100
     )
-    train(task.network, task.loss, task.data, settings)
+    train(task.network, task.loss, task.data, settings, judge=task.judge)
     path = tmp_path_factory.mktemp("learned") / "checkpoint.safetensors"
     save(path, task.network, task.contract)
     return path
@@ -104,6 +104,26 @@ def test_a_step_is_predicted_better_than_by_the_nominal_model(path):
         x = following
     nominal, learned = np.sqrt(np.mean(np.square(errors), axis=0))
     assert learned < 0.2 * nominal
+
+
+def test_each_learned_state_has_its_own_place_and_width(path, tmp_path):
+    found, learned = load(path), ["x", "yaw", "vyaw"]
+    details = dict(found.contract.details) | {"learned": learned}
+    contract = replace(found.contract, details=details)
+    network = build(contract)
+    told = torch.tensor([0.3, -0.7, 1.1, *np.log([0.5, 0.2, 0.8])])
+    with torch.no_grad():
+        network.skip.bias.copy_(told)
+    save(tmp_path / "c", network, contract)
+    placed = learned_model(load(tmp_path / "c")).energy.at(
+        np.array([0.0, 0.0, 0.3, 0.6, 0.3]), np.array([0.2, -0.1]), DT
+    )
+    assert placed.trust == 1.0
+    centre, width = np.zeros(5), np.ones(5)
+    centre[[0, 2, 4]], width[[0, 2, 4]] = [0.3, -0.7, 1.1], [0.5, 0.2, 0.8]
+    for y in np.eye(5):
+        wanted = 0.5 * np.sum(((y - centre) / width) ** 2)
+        np.testing.assert_allclose(placed.value(y), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("learned", [[], ["x", "warp"], "x", ["x", "yaw", "vx"]])

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from driving import MODEL, drive
 
@@ -21,7 +22,7 @@ def trained(task, steps):
     settings = TrainingSettings(
         steps=steps, batch_size=64, learning_rate=3e-3, warm_up=20, averaging=0.99, check_every=100
     )
-    train(task.network, task.loss, task.data, settings)
+    train(task.network, task.loss, task.data, settings, judge=task.judge)
     return task
 
 
@@ -62,6 +63,66 @@ def test_a_transition_learns_by_how_much_the_robot_turns_less_than_it_says():
     mode = lowest(task.network.at(c), torch.zeros_like(y), 0.03, 300)
     nominal, learned = (float((y - guess)[:, 2].square().mean()) for guess in (0.0 * y, mode))
     assert learned < 0.1 * nominal
+
+
+def transition(recording, *, form="gaussian", **changes):
+    given = {
+        "held_out": 0.2,
+        "density": (),
+        "floor": 1e-5,
+        "smoothing": 0.1,
+        "sizes": {"hidden": 4},
+    } | changes
+    return transition_task(ROBOT, [recording], GRID, form=form, **given)
+
+
+def disturbed(early, late=None):
+    """Return a drive of 20 s whose states scatter by that much, the last 19 % by `late`."""
+    whole = drive(20.0)
+    scatter = np.random.default_rng(0).normal(size=whole.states.values.shape)
+    first = round(0.81 * len(scatter))
+    scatter[:first] *= early
+    scatter[first:] *= early if late is None else late
+    return dataclasses.replace(
+        whole, states=Track(whole.states.stamps, whole.states.values + scatter)
+    )
+
+
+@pytest.mark.parametrize("form", ["gaussian", "mlp"])
+def test_a_network_that_is_the_model_as_it_is_is_judged_to_be_just_that(form):
+    task = transition(disturbed(1e-2), form=form)
+    with torch.no_grad():
+        for weights in task.network.parameters():
+            weights.zero_()
+    found = task.judge(task.network, *task.data.held_out, torch.Generator()).item()
+    assert found == pytest.approx(task.simple_loss, rel=1e-5)
+
+
+def test_a_gaussian_is_judged_by_its_likelihood_and_not_by_what_it_descends_on():
+    task = transition(disturbed(1e-2))
+    c, y = task.data.held_out
+    with torch.no_grad():
+        task.network.skip.bias[y.shape[1] :] = np.log(0.5)
+    found = task.judge(task.network, c, y, torch.Generator()).item()
+    size = y.shape[1]
+    assert found == pytest.approx(2.0 * float(y.square().sum(1).mean()) + size * np.log(0.5))
+
+
+def test_what_is_held_out_is_smoothed_as_is_what_is_learned_from():
+    whole = disturbed(1e-2)
+    plain, task = (transition(whole, smoothing=sigma).data for sigma in (0.0, 3.0))
+    torch.testing.assert_close(plain.train.y, task.train.y)
+    added = task.held_out.y - plain.held_out.y
+    assert float(added.square().mean().sqrt()) == pytest.approx(3.0, rel=0.15)
+
+
+def test_what_is_held_out_has_no_say_in_the_noise_and_in_what_is_learned():
+    found = [
+        transition(recording, floor=5e-8).contract.details
+        for recording in (disturbed(1e-4), disturbed(1e-4, 0.1))
+    ]
+    assert found[0]["noise"] == found[1]["noise"]
+    assert found[0]["learned"] == found[1]["learned"] == ["yaw", "vx", "vyaw"]
 
 
 def test_a_policy_learns_both_ways_and_not_their_mean():

@@ -47,6 +47,18 @@ def test_one_seed_trains_one_module_and_another_another():
     assert not torch.equal(ends[0], ends[2])
 
 
+def test_the_best_are_those_that_the_judge_finds_best_whatever_is_descended_on():
+    def judge(module, _c, _y, _generator):
+        return (module.weight - TRUTH.mT / 2.0).square().sum()
+
+    linear = module()
+    trained = train(linear, squared, data(), SETTINGS, judge=judge)
+    reached = trained.state.progress
+    assert 0 < reached.best_step < SETTINGS.steps
+    assert reached.best_loss == pytest.approx(judge(linear, *[None] * 3).item())
+    assert reached.held_out_loss == pytest.approx(float(TRUTH.square().sum()) / 4.0, rel=0.1)
+
+
 @pytest.mark.parametrize("stopped_after", [0, 1, 77])
 def test_a_training_that_goes_on_ends_as_one_that_never_stopped(stopped_after, tmp_path):
     whole, parts = module(), module()

@@ -1,5 +1,7 @@
 """A learned transition by the numbers: its derivatives, its limits, and whole steps of it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,19 @@ def test_the_derivatives_in_y_are_those_of_the_values(confinement):
     by_slope = differences(lambda y: placed.slope_and_curvature(y)[0], y)
     np.testing.assert_allclose(curvature, by_slope, atol=1e-8)
     np.testing.assert_array_equal(placed.slope_and_curvature(y.copy())[1], curvature)
+
+
+def test_a_network_keeps_what_it_computed_no_longer_than_the_array():
+    c, y = np.zeros((500, 4)), np.zeros((500, 5))
+    placed = network(5, 4).at(c)
+    tracemalloc.start()
+    try:
+        placed.slope_and_curvature(y)
+        assert tracemalloc.get_traced_memory()[0] > 8 * 2 * y.size * H
+        placed.slope_and_curvature(y + 1.0)
+        assert tracemalloc.get_traced_memory()[0] < 8 * y.size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("confinement", [1.0, 0.6])

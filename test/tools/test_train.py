@@ -71,8 +71,8 @@ def test_a_policy_is_trained_from_a_bag(trained, bag):
     assert restored(found).variables == 16
 
 
-def test_a_transition_is_trained_from_a_bag(trained, bag):
-    found = trained(bag, base=TRANSITION)
+def test_a_transition_is_trained_from_a_bag(trained, tmp_path):
+    found = trained(write_bag(tmp_path / "long", duration=40.0), base=TRANSITION)
     assert found.contract.kind == "transition"
     assert found.contract.condition_names == ("vx", "vyaw", "ax", "alpha")
     assert len(found.contract.details["noise"]["density"]) == 5
@@ -104,7 +104,8 @@ def test_a_robot_that_steers_learns_its_steering_rate(trained, tmp_path):
     config = settings(tmp_path / "train.yaml", **given)
     recording = read_recording(path, car, load_config(config), config)
     np.testing.assert_allclose(recording.states.values, drive(model=car).states.values, atol=1e-9)
-    transition = trained(path, base=TRANSITION, **given).contract
+    longer = write_bag(tmp_path / "long", duration=40.0, model=car)
+    transition = trained(longer, base=TRANSITION, **given).contract
     assert transition.condition_names == ("vx", "steering", "ax", "steering_rate")
     assert transition.details["options"] == {"wheelbase": 0.4}
     policy = trained(path, **given)

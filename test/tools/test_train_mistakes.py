@@ -235,8 +235,25 @@ def test_a_wrong_setting(mistaken, bag, changes, words):
     assert words in line
 
 
-def test_a_noise_of_another_size(mistaken, bag):
-    assert "the noise has 1 numbers" in mistaken(bag, base=TRANSITION, process_noise=[1.0])
+@pytest.mark.parametrize("given", [[1.0], [1.0, 2.0, 3.0]])
+def test_a_noise_of_another_size(mistaken, bag, tmp_path, given):
+    line = mistaken(bag, base=TRANSITION, process_noise=given)
+    said = f"setting process_noise = {given}: must be 5 numbers, of x, y, yaw, vx, vyaw, or none"
+    assert f"--config {tmp_path / 'train.yaml'}: {said}" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"noise_floor": 1e300}, "setting noise_floor = 1e+300: must be a number above 0"),
+        ({"noise_floor": 0.0}, "setting noise_floor = 0.0: must be a number above 0"),
+        ({"process_noise": [1e300] * 5}, "setting process_noise = [1e+300, 1e+300, "),
+    ],
+)
+def test_a_noise_out_of_range(mistaken, bag, changes, words):
+    line = mistaken(bag, base=TRANSITION, **changes)
+    assert words in line
+    assert str(bag) not in line
 
 
 @pytest.mark.parametrize(
