@@ -7,7 +7,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ bench: setup ## run every benchmark (ARGS="--quick --check")
 	@for file in $$(grep -l __main__ bench/*.py); do \
 	  echo "== $$file"; .venv/bin/python "$$file" $(ARGS) || failed=1; \
 	done; exit $${failed:-0}
+
+docs: setup ## run the commands of the documents in fresh clones (ARGS="docs/walks.md --fresh")
+	@.venv/bin/python docs/commands.py $(ARGS)
 
 clean: ## remove caches and colcon's folders; .venv and out/ stay
 	@rm -rf build install log .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -15,11 +15,13 @@ setup(
     version="0.1.0",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={f"{NAME}.tools": ["report_page*.css", "report_page*.js"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (str(SHARE), ["package.xml"]),
         (str(SHARE / "launch"), files("launch/*.launch.py")),
         (str(SHARE / "config"), files("config/*.yaml")),
+        (str(SHARE / "rviz"), files("rviz/*.rviz")),
         (str(SHARE / "worlds"), files("worlds/*.*")),
         (str(SHARE / "checkpoints"), files("checkpoints/*.safetensors")),
     ],
@@ -41,7 +43,16 @@ setup(
     entry_points={
         "console_scripts": [
             f"{node}_node = {NAME}.nodes.{node}:main"
-            for node in ("course", "ekf", "mpc", "player", "policy", "recorder", "simulator")
+            for node in (
+                "course",
+                "ekf",
+                "mpc",
+                "player",
+                "policy",
+                "recorder",
+                "relay",
+                "simulator",
+            )
         ],
     },
     zip_safe=True,

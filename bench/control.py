@@ -14,7 +14,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 from scipy.linalg import eigh, solve_discrete_are
 
 # Only `report` puts the package on the path.
@@ -101,7 +101,7 @@ def _times(horizon: int, reference: Vector, rounds: int, *, quick: bool) -> list
     parts: dict[str, list[float]] = defaultdict(list)
     rms: dict[str, str] = {}
     process, thread = 0.0, 0.0
-    for lap in range(rounds):
+    for lap in shown(range(rounds), f"N={horizon}, rounds"):
         ours, parted = Ours(tracking(horizon)), Parted(tracking(horizon))
         controllers: dict[str, Controller] = {
             "ours": ours,
@@ -236,7 +236,7 @@ def _random(problems: int) -> Figure:
     """
     rng = np.random.default_rng(0)
     errors, horizon = [], 10
-    for _ in range(problems):
+    for _ in shown(range(problems), "random QPs"):
         A = np.eye(4) + 0.2 * rng.normal(size=(4, 4))
         A *= min(1.0, _GROWTH / np.abs(np.linalg.eigvals(A)).max())
         problem = ControlProblem(

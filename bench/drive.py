@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from report import ROOT, Figure, conclude, options
+from report import ROOT, Figure, conclude, options, shown
 
 from ebm_mpc_ros.simulation.courses import load_course
 from ebm_mpc_ros.tools.drive import Summary, read_drive, summarise
@@ -30,7 +30,7 @@ def main() -> int:
     if arguments.quick:
         print(f"--quick: 1 seed of {arguments.seeds}")
     results, failures = [], 0
-    for seed in range(seeds):
+    for seed in shown(range(seeds), "drives"):
         with tempfile.TemporaryDirectory() as folder:
             command = [
                 *(sys.executable, "-m", "ebm_mpc_ros", "demo", "--seed", str(seed)),

@@ -20,7 +20,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from report import ROOT, Figure, conclude, options
+from report import ROOT, Figure, conclude, options, shown
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu
 from usage import cpu_seconds, resident_mb
@@ -114,6 +114,7 @@ def _on_the_bag(window: float) -> list[Figure]:
         messages = bag.raw_messages(topics)
         start = time.monotonic()
         settle = 5.0
+        print(f"husky.bag for {settle + window:.0f} s ...", file=sys.stderr, flush=True)
         before: dict[int, float] = {}
         pending = next(messages)
         tick = 0
@@ -217,7 +218,7 @@ def _send(
     sent = {"imu0": 0, "odom0": 0}
     memory: list[tuple[float, float]] = []
     cpu, start = cpu_seconds(pid), time.monotonic()
-    for k in range(round(200.0 * seconds)):
+    for k in shown(range(round(200.0 * seconds)), "the long run"):
         time.sleep(max(0.0, start + 0.005 * k - time.monotonic()))
         stamp = node.get_clock().now().to_msg()
         imu.header.stamp = stamp

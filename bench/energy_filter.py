@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from one_energy_times import learned
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 from two_beacons import DT, PROCESS_NOISE, TURN, Ranging, drive, prior
 
 from ebm_mpc_ros.estimation import ekf
@@ -56,7 +56,7 @@ def main() -> int:
 
 def ambiguity(seeds: int) -> list[Figure]:
     """Return how often each estimator is on the wrong side of two beacons' line."""
-    outcomes = np.array([_lost(seed) for seed in range(seeds)])
+    outcomes = np.array([_lost(seed) for seed in shown(range(seeds), "drives between beacons")])
     one_sided, lost, wrong, middle = 100.0 * outcomes.mean(axis=0)
     return [
         Figure("a side lost before the turn decides", one_sided, "% of drives", 10.0),
@@ -94,7 +94,7 @@ def _times(rounds: int) -> list[Figure]:
     runs = {case: _sampled(*case) for case in _CASES}
     spent: dict[tuple[str, int], list[tuple[float, float]]] = {case: [] for case in _CASES}
     peer = []
-    for _ in range(rounds):
+    for _ in shown(range(rounds), "rounds"):
         peer.append(_timed(extended))
         for case, (predicts, updates) in runs.items():
             spent[case].append((_timed(predicts), _timed(updates)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from filterpy.kalman import ExtendedKalmanFilter
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 
 from ebm_mpc_ros.estimation.biases import WithBiases
 from ebm_mpc_ros.estimation.ekf import Belief, Measurement, predict, update
@@ -47,7 +47,7 @@ def main() -> int:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
-    for _ in range(rounds):
+    for _ in shown(range(rounds), "rounds"):
         for name, run in runs.items():
             start = time.thread_time()
             run()

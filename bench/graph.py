@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from report import ROOT, Figure, conclude, options
+from report import ROOT, Figure, conclude, options, wait
 from settled import wait_until_driving
 from usage import cpu_seconds, resident_mb
 
@@ -77,7 +77,7 @@ def main() -> int:
                 pids["bare"] = bare.pid
                 before = {name: cpu_seconds(pid) for name, pid in pids.items()}
                 started = time.monotonic()
-                time.sleep(window)
+                wait(window, "watching the graph")
                 elapsed = time.monotonic() - started
                 share = {
                     name: 100.0 * (cpu_seconds(pid) - before[name]) / elapsed

@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -48,7 +48,7 @@ def main() -> int:
     if not bf16:
         print("this CPU multiplies no bfloat16 (neither amx_bf16 nor avx512_bf16): left out")
     figures = []
-    for hidden, chains in _SIZES:
+    for hidden, chains in shown(list(_SIZES), "networks"):
         figures += _size(hidden, chains, turns, bf16=bf16)
     if torch.cuda.is_available():
         figures += on_cuda(_network(256), _condition())

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
-from report import ROOT, Figure, conclude, options
+from report import ROOT, Figure, conclude, options, shown
 from scipy.stats import chi2
 
 from ebm_mpc_ros.estimation.ekf import Measurement
@@ -114,7 +114,10 @@ def nees(model_name: str, seeds: int, steps: int, noise: Noise | None = None) ->
         steps: Of each run.
         noise: How wrong the filter has its noise; right by default.
     """
-    runs = [list(_run(model_name, seed, steps, noise or Noise())) for seed in range(seeds)]
+    runs = [
+        list(_run(model_name, seed, steps, noise or Noise()))
+        for seed in shown(range(seeds), model_name)
+    ]
     return np.asarray(np.mean(runs, axis=0))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from report import Figure
+from report import Figure, shown
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -226,7 +226,7 @@ def _tried(seeds: int, settings: Settings) -> Iterator[Figure]:
     known, new = drive.share(0.0, _TRAINED), drive.share(_TRAINED, 1.0)
     messages = settings.messages
     ways = {
-        "learned": [learned([known], settings, seed) for seed in range(seeds)],
+        "learned": [learned([known], settings, seed) for seed in shown(range(seeds), "trainings")],
         "fitted": [fitted([known], messages)],
         "nominal": [nominal(known, messages)],
     }

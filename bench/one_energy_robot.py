@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from report import Figure
+from report import Figure, shown
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -79,7 +79,7 @@ _UNSEEN = 10_000
 def robot(*, quick: bool, first: int = 0) -> list[Figure]:
     """Return what 20 seeds say, 2 if quick."""
     torch.set_num_threads(1)
-    trials = [_trial(first + seed) for seed in range(_QUICK if quick else _SEEDS)]
+    trials = [_trial(first + seed) for seed in shown(range(_QUICK if quick else _SEEDS), "robots")]
     figures = []
     for span in ("one step", "one second"):
         for group in _GROUPS:

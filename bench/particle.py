@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -75,7 +75,9 @@ def main() -> int:
         parser.error("--quick has sizes of its own: leave out --sizes")
     use_one_thread()
     extent = _extent(arguments)
-    figures = [figure for size in extent.sizes for figure in _measure(size, extent)]
+    figures = [
+        figure for size in shown(extent.sizes, "dimensions") for figure in _measure(size, extent)
+    ]
     return conclude(f"the N-D particle task, {extent.network} network", figures, arguments)
 
 

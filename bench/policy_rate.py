@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import yaml
-from report import Figure, conclude, options
+from report import Figure, conclude, options, wait
 from settled import SETTLE, wait_until_driving
 
 # Only `report` puts the package on the path.
@@ -75,7 +74,7 @@ def _measure(
         )
         with Processes(specs, Path(folder) / "logs") as processes:
             wait_until_driving(processes)
-            time.sleep(window)
+            wait(window, f"watching {name}")
         return _figures(name, parameters, bag)
 
 

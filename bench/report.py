@@ -1,18 +1,29 @@
-"""What every benchmark shares: its options, its table, its verdict."""
+"""What every benchmark shares: its options, its progress, its table, its verdict."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from rich.console import Console  # noqa: E402  the package is found from here on
+from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
+
+Item = TypeVar("Item")
+_REDRAWN_EVERY = 0.25  # s
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,8 @@ class Figure:
 
 
 def options(description: str) -> argparse.ArgumentParser:
-    """Return a parser with --quick, --check and --json."""
+    """Return a parser with --quick, --check and --json. From here on Ctrl-C prints one line."""
+    sys.excepthook = _excepthook
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--quick", action="store_true", help="less than two minutes; says what is left out"
@@ -40,6 +52,47 @@ def options(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="exit 1 and name each bar missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     return parser
+
+
+def shown(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """Yield the items, with a bar on stderr where that is a terminal.
+
+    It is drawn between items alone: no thread takes time from what is measured.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from items
+        return
+    with Progress(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bar:
+        task, drawn = bar.add_task(what, total=len(items)), -math.inf
+        for item in items:
+            if time.monotonic() - drawn > _REDRAWN_EVERY:
+                bar.refresh()
+                drawn = time.monotonic()
+            yield item
+            bar.advance(task)
+
+
+def wait(seconds: float, what: str) -> None:
+    """Let so many seconds go by, with a bar."""
+    end = time.monotonic() + seconds
+    steps = max(1, round(seconds))
+    for step in shown(range(steps), what):
+        time.sleep(max(0.0, end - (steps - 1 - step) * seconds / steps - time.monotonic()))
+
+
+def _excepthook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def conclude(title: str, figures: list[Figure], arguments: argparse.Namespace) -> int:

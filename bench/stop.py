@@ -19,7 +19,7 @@ import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from report import Figure, conclude, options
+from report import Figure, conclude, options, shown
 from rosgraph_msgs.msg import Clock
 
 from ebm_mpc_ros.tools.graph import default_params_file, simulation_graph
@@ -82,7 +82,7 @@ def main() -> int:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     figures = []
     for victim in _VICTIMS:
-        results = np.array([_kill(victim) for _ in range(repeats)])
+        results = np.array([_kill(victim) for _ in shown(range(repeats), f"kills of {victim}")])
         slows, stands = results.max(axis=0)
         figures += [
             Figure(f"{victim} killed: fastest after", slows, "s", 0.2),

@@ -15,10 +15,11 @@ import os
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from report import ROOT, Figure, conclude, options
+from report import ROOT, Figure, conclude, options, shown
 
 # Only `report` puts the package on the path.
 # isort: split
@@ -99,9 +100,10 @@ def _contests(arguments: argparse.Namespace, folder: Path) -> Iterator[Contest]:
 
 
 def _measure(contest: Contest, arguments: argparse.Namespace) -> list[Figure]:
-    jobs = [(contest, seed) for seed in range(arguments.episodes)]
     with multiprocessing.get_context("spawn").Pool(arguments.processes, use_one_thread) as pool:
-        found = pool.starmap(_drive, jobs, chunksize=5)
+        seeds = range(arguments.episodes)
+        drives = pool.imap(partial(_drive, contest), seeds, chunksize=5)
+        found = [next(drives) for _ in shown(seeds, contest.name)]
     touched = [episode.touched for episode in found]
     late = [not (episode.arrived or episode.touched) for episode in found]
     left = [episode.left for episode in found if not episode.touched] or [True]

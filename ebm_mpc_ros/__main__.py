@@ -13,6 +13,7 @@ _TOOLS = {
     "demo": "drive the simulated robot around a course with all nodes, and measure it",
     "demonstrate": "record our controller driving the simulated robot, to learn from",
     "replay": "run a bag through the estimator, offline and repeatable",
+    "report": "make a page of a recorded run",
     "train": "learn an energy from bags",
 }
 _USAGE_ERROR = 2

@@ -9,9 +9,16 @@ from ebm_mpc_ros.tools.launching import (
     controller_argument,
     flag,
     params_file,
+    remap_argument,
+    remappings,
+    respawn_argument,
+    robot_argument,
+    robot_files,
+    rviz_argument,
     text,
     to_actions,
 )
+from ebm_mpc_ros.tools.rviz import rviz_actions
 from launch import LaunchContext, LaunchDescription
 
 
@@ -22,6 +29,10 @@ def generate_launch_description() -> LaunchDescription:
             controller_argument(),
             checkpoint_argument(),
             *common_arguments(use_sim_time=False),
+            robot_argument(),
+            remap_argument(),
+            respawn_argument(),
+            rviz_argument(),
             OpaqueFunction(function=_start),
         ]
     )
@@ -31,7 +42,12 @@ def _start(context: LaunchContext) -> list:
     specs = robot_graph(
         controller=text(context, "controller"),
         params_file=params_file(context),
+        robot_files=robot_files(context),
         checkpoint=text(context, "checkpoint"),
         use_sim_time=flag(context, "use_sim_time"),
     )
-    return to_actions(specs, text(context, "namespace"))
+    namespace, remap = text(context, "namespace"), remappings(context)
+    return [
+        *to_actions(specs, namespace, remap=remap, respawn=flag(context, "respawn")),
+        *rviz_actions(context, namespace, remap=remap),
+    ]

@@ -14,7 +14,17 @@ from launch.events import Shutdown
 
 from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.tools.graph import replay_graph
-from ebm_mpc_ros.tools.launching import common_arguments, flag, params_file, text, to_actions
+from ebm_mpc_ros.tools.launching import (
+    common_arguments,
+    flag,
+    params_file,
+    robot_argument,
+    robot_files,
+    rviz_argument,
+    text,
+    to_actions,
+)
+from ebm_mpc_ros.tools.rviz import rviz_actions
 from launch import LaunchContext, LaunchDescription
 
 
@@ -33,6 +43,8 @@ def generate_launch_description() -> LaunchDescription:
             *common_arguments(
                 use_sim_time=True, params_file=share_directory() / "config" / "husky.yaml"
             ),
+            robot_argument(),
+            rviz_argument(),
             OpaqueFunction(function=_start),
         ]
     )
@@ -47,11 +59,13 @@ def _start(context: LaunchContext) -> list:
     specs = replay_graph(
         bag=bag,
         params_file=params_file(context),
+        robot_files=robot_files(context),
         rate=float(rate),
         with_player=own,
         use_sim_time=flag(context, "use_sim_time"),
     )
-    actions = to_actions(specs, text(context, "namespace"))
+    namespace = text(context, "namespace")
+    actions = to_actions(specs, namespace)
     if not own:
         play = ["ros2", "bag", "play", str(bag), "--clock", "100", "--rate", rate]
         actions.append(ExecuteProcess(cmd=play, output="screen"))
@@ -59,4 +73,4 @@ def _start(context: LaunchContext) -> list:
         target_action=actions[-1],
         on_exit=[EmitEvent(event=Shutdown(reason="the bag has ended"))],
     )
-    return [*actions, RegisterEventHandler(ended)]
+    return [*actions, RegisterEventHandler(ended), *rviz_actions(context, namespace)]

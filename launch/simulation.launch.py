@@ -2,17 +2,21 @@
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import simulation_graph
 from ebm_mpc_ros.tools.launching import (
     checkpoint_argument,
     common_arguments,
     controller_argument,
+    course_arguments,
     flag,
     params_file,
+    robot_argument,
+    robot_files,
+    rviz_argument,
     text,
     to_actions,
 )
+from ebm_mpc_ros.tools.rviz import rviz_actions
 from launch import LaunchContext, LaunchDescription
 
 
@@ -22,17 +26,13 @@ def generate_launch_description() -> LaunchDescription:
         [
             controller_argument(),
             checkpoint_argument(),
-            DeclareLaunchArgument(
-                "course",
-                default_value="figure_eight",
-                choices=list(course_names()),
-                description="The course to drive.",
-            ),
-            DeclareLaunchArgument("seed", default_value="0", description="Seed of all noise."),
+            *course_arguments(),
             DeclareLaunchArgument(
                 "rate", default_value="1.0", description="Simulated seconds in a second, at most 1."
             ),
             *common_arguments(use_sim_time=True),
+            robot_argument(),
+            rviz_argument(),
             OpaqueFunction(function=_start),
         ]
     )
@@ -45,7 +45,9 @@ def _start(context: LaunchContext) -> list:
         seed=int(text(context, "seed")),
         rate=float(text(context, "rate")),
         params_file=params_file(context),
+        robot_files=robot_files(context),
         checkpoint=text(context, "checkpoint"),
         use_sim_time=flag(context, "use_sim_time"),
     )
-    return to_actions(specs, text(context, "namespace"))
+    namespace = text(context, "namespace")
+    return [*to_actions(specs, namespace), *rviz_actions(context, namespace)]

@@ -14,7 +14,7 @@ from ebm_mpc_ros.ros.parameters import read
 from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = ROOT / "docs" / "one_energy.md"
 PICTURES = ROOT / "docs" / "one_energy"
 SMALLEST, LARGEST = 5_000, 150_000
@@ -23,6 +23,11 @@ NODES = {
     "mpc_node": MPC_PARAMETERS,
     "policy_node": POLICY_PARAMETERS,
 }
+NODE_NAMES = [
+    f"{path.stem}_node"
+    for path in (ROOT / "ebm_mpc_ros" / "nodes").glob("*.py")
+    if path.stem != "__init__"
+]
 # GitHub refuses these, for they could change the page.
 FORBIDDEN = ("\\operatorname", "\\def", "\\newcommand", "\\href", "\\class", "\\style", "\\require")
 
@@ -61,6 +66,35 @@ def test_files_that_are_named_are_there(file):
     assert [name for name in named if not (ROOT / name).exists()] == []
     tests = {path.name for path in (ROOT / "test").rglob("test_*.py")}
     assert set(re.findall(r"`(test_\w+\.py)`", text)) <= tests
+
+
+def test_the_page_of_parameters_is_what_the_nodes_declare():
+    command = [sys.executable, ROOT / "docs" / "parameters.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    assert set(NODE_NAMES) <= set(re.findall(r"^## (\w+_node)$", text, flags=re.MULTILINE))
+
+
+def test_the_reasons_on_the_page_of_sensors_are_the_codes():
+    text = (ROOT / "docs" / "sensors.md").read_text(encoding="utf-8")
+    refused = text.partition("## What is refused")[2]
+    cells = re.findall(r"^\| (`.+) \| .+ \|$", refused, flags=re.MULTILINE)
+    reasons = [
+        *re.findall(r"`([^`]+)`", " ".join(cells)),
+        *("nobody publishes it", "no message yet", "silent", "nothing usable (", "no input: "),
+        *("is not used: ", "_config selects none of ", "measuring its gyro's bias at rest"),
+        *(": its antenna is taken to be at ", " in static_transforms, and no tf2"),
+    ]
+    assert len(reasons) > 25
+    folders = ("ros", "estimation")
+    files = [file for room in folders for file in (ROOT / "ebm_mpc_ros" / room).glob("*.py")]
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    for reason in reasons:
+        # What the code fills in is a name, a number or a frame.
+        parts = re.split(r"'\w+'|\bvx\b|odom0|\bbase_link\b|orientation|-1", reason)
+        missing = [part for part in parts if part.strip() and part not in source]
+        assert not missing, (reason, missing)
 
 
 def test_the_script_draws_the_pictures_of_the_page(page, tmp_path):

@@ -1,6 +1,7 @@
 """Who may import whom: dependencies go downwards only, and heavy things stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ WITHOUT_ROS = [
         "learning.bags",
         "learning.learned_model",
         "tools.replay",
+        "tools.report",
         "__main__",
     )
 ]
@@ -128,6 +130,13 @@ def test_every_room_is_in_the_graph():
     assert rooms == set(BELOW) - ANYONE
 
 
+def test_the_page_on_architecture_says_the_same():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) ?\| .*\|$", page, flags=re.MULTILINE)
+    said = {room: set(re.findall(r"`(\w+)`", cell)) for room, cell in rows}
+    assert said == {room: below for room, below in BELOW.items() if room not in ANYONE}
+
+
 def test_estimation_and_control_do_not_know_each_other():
     for file in FILES:
         room = room_of(name_of(file))
@@ -143,7 +152,8 @@ def test_only_the_shell_knows_ros():
 
 def test_the_launch_packages_are_imported_in_one_place():
     knowing = {name_of(f) for f in FILES if LAUNCH & {n.split(".")[0] for n in everywhere(f)}}
-    assert knowing <= {"ebm_mpc_ros.tools.launching"}
+    theirs = ("gazebo", "launching", "respawning", "rviz")
+    assert knowing <= {f"ebm_mpc_ros.tools.{name}" for name in theirs}
 
 
 def test_only_energies_and_learning_need_torch():

@@ -2,6 +2,7 @@
 
 import ast
 import runpy
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
@@ -47,11 +48,23 @@ def test_installed_data_files_are_those_of_the_data_folders(setup_arguments):
     listed = {file for _, files in setup_arguments.data_files for file in files}
     there = {
         str(file.relative_to(ROOT))
-        for folder in ("launch", "config", "worlds", "checkpoints", "resource")
+        for folder in ("launch", "config", "rviz", "worlds", "checkpoints", "resource")
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert listed == there | {"package.xml"}
+
+
+def test_files_beside_the_modules_are_installed(setup_arguments):
+    listed = {
+        file
+        for package, patterns in setup_arguments.package_data.items()
+        for pattern in patterns
+        for file in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    there = {file for file in (ROOT / "ebm_mpc_ros").rglob("*") if file.is_file()}
+    modules = {f for f in there if f.suffix == ".py" or "__pycache__" in f.parts}
+    assert there - modules == listed - modules
 
 
 def test_ament_finds_the_package_in_its_resource_index(setup_arguments):
@@ -89,3 +102,9 @@ def test_every_pin_lies_within_the_range_that_setup_states(setup_arguments):
 def test_every_pinned_dependency_is_explained():
     text = (ROOT / "docs" / "dependencies.md").read_text()
     assert not [pin.name for pin in pins() if f"`{pin.name}`" not in text]
+
+
+def test_no_two_test_modules_share_a_name():
+    """Where ROS is installed launch_testing's plugin imports each by its name alone."""
+    names = Counter(file.stem for file in (ROOT / "test").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

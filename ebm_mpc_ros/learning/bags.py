@@ -66,13 +66,25 @@ class Bag:
             raise BagError(f"{self._path}: no topic {name}; it has {has}")
         return self.topics[name]
 
-    def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+    def messages(
+        self, topics: Collection[str], every: Mapping[str, int] | None = None
+    ) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, time of arrival, message) of those topics, in order of arrival.
+
+        Args:
+            topics: Which ones.
+            every: Of these topics only every so many-th message.
 
         Raises:
             BagError: A topic is missing, or a message can't be read.
         """
+        every = every or {}
+        counts = dict.fromkeys(every, 0)
         for topic, time, kind, raw in self.raw_messages(topics):
+            if topic in every:
+                counts[topic] += 1
+                if (counts[topic] - 1) % every[topic]:
+                    continue
             try:
                 yield topic, time, self._reader.deserialize(raw, kind)
             except Exception as error:

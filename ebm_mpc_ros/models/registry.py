@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING
 
 from ebm_mpc_ros.models.ackermann import Ackermann
-from ebm_mpc_ros.models.base import Model
+from ebm_mpc_ros.models.base import CANONICAL_STATES, Model
 from ebm_mpc_ros.models.diff_drive import DiffDrive
 from ebm_mpc_ros.models.omni import Omni
 from ebm_mpc_ros.models.rigid_body import RigidBody
@@ -20,6 +21,7 @@ _MODELS: dict[str, type[Model]] = {
     "omni": Omni,
     "rigid_body": RigidBody,
 }
+_WANTED = ("state_names", "input_names", "noise_names", "state_size")
 
 
 class ModelNotFoundError(ValueError):
@@ -35,11 +37,24 @@ def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
 
     Raises:
         ModelNotFoundError: The name is unknown, or its module or class can't be loaded.
-        ValueError: An option's value is none that the model allows.
+        ValueError: An option's value is none that the model allows, or the model lacks something.
     """
     found = _MODELS[name] if name in _MODELS else _imported(name)
     values = options or {}
-    return found(**{option: values[option] for option in found.option_names if option in values})
+    lacking: list[str] = []
+    if inspect.isabstract(found):
+        lacking = sorted(found.__abstractmethods__)
+    else:
+        chosen = {option: values[option] for option in found.option_names if option in values}
+        model = found(**chosen)
+        lacking = [wanted for wanted in _WANTED if not hasattr(model, wanted)]
+    if lacking:
+        raise ValueError(f"model {name!r} lacks {', '.join(lacking)}")
+    strange = [output for output in model.output_names if output not in CANONICAL_STATES]
+    if strange:
+        known = " ".join(CANONICAL_STATES)
+        raise ValueError(f"model {name!r} has the output {strange[0]}, which is none of {known}")
+    return model
 
 
 def _imported(name: str) -> type[Model]:
@@ -49,7 +64,7 @@ def _imported(name: str) -> type[Model]:
         raise ModelNotFoundError(f"model {name!r} is none of {known}, nor module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise ModelNotFoundError(f"model {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise ModelNotFoundError(f"model {name!r} is not a subclass of {Model.__qualname__}")

@@ -16,13 +16,28 @@ from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_path, to_time
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter
+from ebm_mpc_ros.simulation.courses import OBSTACLE_HEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ebm_mpc_ros.simulation.courses import Course
 
-_HEIGHT = 0.5
+COURSE_PARAMETERS = (
+    COURSE,
+    Parameter(
+        name="odom_frame",
+        kind="str",
+        default="odom",
+        description="Frame of the course.",
+    ),
+    Parameter(
+        name="obstacles_shown",
+        kind="bool",
+        default=True,
+        description="Publish the obstacles too.",
+    ),
+)
 
 
 class CourseNode(ManagedNode):
@@ -34,21 +49,7 @@ class CourseNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return (
-            COURSE,
-            Parameter(
-                name="odom_frame",
-                kind="str",
-                default="odom",
-                description="Frame of the course.",
-            ),
-            Parameter(
-                name="obstacles_shown",
-                kind="bool",
-                default=True,
-                description="Publish the obstacles too.",
-            ),
-        )
+        return COURSE_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Load the course."""
@@ -84,10 +85,10 @@ class CourseNode(ManagedNode):
         marker.header.frame_id = self._frame
         marker.header.stamp = to_time(stamp)
         marker.pose.position.x, marker.pose.position.y = x, y
-        marker.pose.position.z = 0.5 * _HEIGHT
+        marker.pose.position.z = 0.5 * OBSTACLE_HEIGHT
         marker.pose.orientation.w = 1.0
         marker.scale.x = marker.scale.y = 2.0 * radius
-        marker.scale.z = _HEIGHT
+        marker.scale.z = OBSTACLE_HEIGHT
         marker.color = ColorRGBA(r=0.8, g=0.3, b=0.1, a=1.0)
         return marker
 

@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 
 _PERIOD = 0.005
 
+PLAYER_PARAMETERS = (
+    Parameter(name="bag", kind="str", default="", description="The bag to play."),
+    Parameter(name="topics", kind="strs", default=[], description="What to play; empty for all."),
+    Parameter(
+        name="rate",
+        kind="float",
+        default=1.0,
+        above=0.0,
+        description="Bag seconds in a second.",
+    ),
+    Parameter(
+        name="wait",
+        kind="float",
+        default=10.0,
+        minimum=0.0,
+        unit="s",
+        description="Wait at most this long for a subscriber before starting.",
+    ),
+)
+
 
 class PlayerNode(ManagedNode):
     """Publishes a bag's messages in their order, at their times, then ends the process."""
@@ -33,27 +53,7 @@ class PlayerNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return (
-            Parameter(name="bag", kind="str", default="", description="The bag to play."),
-            Parameter(
-                name="topics", kind="strs", default=[], description="What to play; empty for all."
-            ),
-            Parameter(
-                name="rate",
-                kind="float",
-                default=1.0,
-                above=0.0,
-                description="Bag seconds in a second.",
-            ),
-            Parameter(
-                name="wait",
-                kind="float",
-                default=10.0,
-                minimum=0.0,
-                unit="s",
-                description="Wait at most this long for a subscriber before starting.",
-            ),
-        )
+        return PLAYER_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Open the bag and advertise its topics."""

@@ -16,6 +16,28 @@ from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+RECORDER_PARAMETERS = (
+    Parameter(name="bag", kind="str", default="bag", description="Bag folder to make."),
+    Parameter(
+        name="topics",
+        kind="strs",
+        default=["odometry/filtered nav_msgs/msg/Odometry"],
+        description="What to record, each 'TOPIC TYPE'.",
+    ),
+    Parameter(
+        name="latched_topics",
+        kind="strs",
+        default=["plan nav_msgs/msg/Path"],
+        description="The same, for transient-local topics.",
+    ),
+    Parameter(
+        name="announce",
+        kind="str",
+        default="",
+        description="Print the seconds since the first message of this topic to stdout.",
+    ),
+)
+
 
 class RecorderNode(ManagedNode):
     """Writes messages as they come, serialised, with the node's time of arrival."""
@@ -27,27 +49,7 @@ class RecorderNode(ManagedNode):
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
-        return (
-            Parameter(name="bag", kind="str", default="bag", description="Bag folder to make."),
-            Parameter(
-                name="topics",
-                kind="strs",
-                default=["odometry/filtered nav_msgs/msg/Odometry"],
-                description="What to record, each 'TOPIC TYPE'.",
-            ),
-            Parameter(
-                name="latched_topics",
-                kind="strs",
-                default=["plan nav_msgs/msg/Path"],
-                description="The same, for transient-local topics.",
-            ),
-            Parameter(
-                name="announce",
-                kind="str",
-                default="",
-                description="Print the seconds since the first message of this topic to stdout.",
-            ),
-        )
+        return RECORDER_PARAMETERS
 
     def configure(self, values: dict[str, Any]) -> None:
         """Open the bag and subscribe."""

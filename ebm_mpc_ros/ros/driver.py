@@ -33,8 +33,8 @@ Command = tuple[float, ...]
 ARRIVED = "arrived"
 """The reason for a stop that is none to worry about."""
 
-JUMPED = "the estimate jumped: check it, then enable the robot again"
-"""The reason for which a robot is disabled when its estimated pose or speed jumps."""
+JUMPED = "the estimate jumped or began anew: check it, then enable the robot again"
+"""The reason for which a robot is disabled when its estimate jumps or is another node's."""
 
 _NOT_ENABLED = "not enabled"
 _NO_TICK = 0.15

@@ -64,8 +64,11 @@ class EstimateInput:
         self._slow = False
         self._values = np.zeros(len(CANONICAL_STATES))
         self.jumped = False
-        """Whether pose or speed has jumped, which odometry does not do; for the reader to clear."""
-        node.listen(Odometry, "odometry/filtered", self._take, qos.NEWEST)
+        """Whether pose or speed has jumped, which odometry does not do, or may have, for another
+        estimator is at work; for the reader to clear."""
+        node.listen(
+            Odometry, "odometry/filtered", self._take, qos.NEWEST, matched=self._note_publisher
+        )
 
     def reset(self) -> None:
         """Forget the estimate."""
@@ -146,6 +149,11 @@ class EstimateInput:
         self.stamp = stamp
         if self._taken is not None:
             self._taken()
+
+    def _note_publisher(self, info: Any) -> None:
+        """Distrust an estimator that takes the place of one: where it begins, nobody knows."""
+        if info.total_count > 1 and info.total_count_change > 0 and self.state is not None:
+            self.jumped = True
 
     def _from_before_a_jump_of_the_clock(self) -> bool:
         """Return whether the estimate held is from a future that the clock has left."""

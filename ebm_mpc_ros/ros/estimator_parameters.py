@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 STATES = len(CANONICAL_STATES)
 _TWIST = 6
-_NO_THRESHOLD = 1e300
+NO_THRESHOLD = 1e300
+"""Default of thresholds: nothing is rejected."""
 _PROCESS_NOISE = [
     *(0.05, 0.05, 0.06, 0.03, 0.03, 0.06),
     *(0.025, 0.025, 0.04, 0.01, 0.01, 0.02),
@@ -284,7 +285,7 @@ def input_parameters(name: str) -> tuple[Parameter, ...]:
         return Parameter(
             name=f"{name}_{of}rejection_threshold",
             kind="float",
-            default=_NO_THRESHOLD,
+            default=NO_THRESHOLD,
             above=0.0,
             unit="sigma",
             description=f"Mahalanobis distance beyond which {what} are rejected.",

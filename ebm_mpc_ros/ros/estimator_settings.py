@@ -95,7 +95,7 @@ def estimated_model(values: Mapping[str, Any]) -> Model:
     """Return the robot's model with the biases that are to be estimated.
 
     Raises:
-        ParameterError: There is no such model.
+        ParameterError: There is no such model, or it has states that no parameter speaks of.
     """
     model = robot_model(values["model"], values)
     if is_learned(values) and not values["use_control"]:
@@ -103,6 +103,13 @@ def estimated_model(values: Mapping[str, Any]) -> Model:
             "parameter use_control: must be true with a learned model, whose noise is what is left "
             "where commands are known"
         )
+    for name in (*model.state_names, *model.noise_names):
+        if name not in CANONICAL_STATES and name not in _STANDS_FOR:
+            known = ", ".join((*CANONICAL_STATES, *_STANDS_FOR))
+            raise ParameterError(
+                f"parameter model = {values['model']}: ekf_node has no noise for its state {name}, "
+                f"which is none of {known}"
+            )
     biases = [name for name, _, _ in _biases(values)]
     return WithBiases(model, biases) if biases else model
 

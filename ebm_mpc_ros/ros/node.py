@@ -12,11 +12,12 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
-from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.errors import CANT_START, UserError
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.executor import NodeExecutor
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read, shown
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from rclpy.qos import QoSProfile
 
-_COMMON = (
+COMMON_PARAMETERS = (
     Parameter(
         name="autostart",
         kind="bool",
@@ -69,7 +70,7 @@ class ManagedNode(LifecycleNode):
         self._said: Condition | None = None
         self._entities: list[Callable[[], Any]] = []
         self._prepared: Callable[[], None] | None = None
-        self._rows = {row.name: row for row in (*_COMMON, *self.table(self._given()))}
+        self._rows = {row.name: row for row in (*COMMON_PARAMETERS, *self.table(self._given()))}
         for row in self._rows.values():
             self._declare(row)
         self.add_on_set_parameters_callback(self._on_set)
@@ -150,18 +151,21 @@ class ManagedNode(LifecycleNode):
         qos: QoSProfile | int,
         *,
         always: bool = False,
+        matched: Callable[[Any], None] | None = None,
     ) -> None:
         """Subscribe; messages are let through while the node is active.
 
         With `always` they are whenever it is configured: for what is told once and then holds,
-        such as a latched map, and so has to be known after a pause.
+        such as a latched map, and so has to be known after a pause. `matched` is told of
+        publishers that come and go (QoSSubscriptionMatchedInfo).
         """
 
         def gated(message: Any) -> None:
             if self.active or always:
                 callback(message)
 
-        subscription = self.create_subscription(kind, topic, gated, qos)
+        events = SubscriptionEventCallbacks(matched=matched)
+        subscription = self.create_subscription(kind, topic, gated, qos, event_callbacks=events)
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
     def listen_raw(
@@ -348,7 +352,7 @@ class ManagedNode(LifecycleNode):
             level=bytes([self._said.level]),
             name=self.get_fully_qualified_name().lstrip("/"),
             message=self._said.message,
-            hardware_id="ebm_mpc_ros",
+            hardware_id=self.get_namespace().strip("/") or "ebm_mpc_ros",
             values=[KeyValue(key=key, value=str(value)) for key, value in figures.items()],
         )
         message = DiagnosticArray(status=[status])
@@ -379,7 +383,7 @@ def spin(make: Callable[[], ManagedNode]) -> int:
     except rclpy_implementation.RCLError as error:
         # A parameter file or a --ros-args that rcl can't read.
         print(f"can't start: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        return 2
+        return CANT_START
     node = None
     try:
         node = make()
@@ -395,7 +399,7 @@ def spin(make: Callable[[], ManagedNode]) -> int:
         pass
     except UserError as error:
         rclpy.logging.get_logger("ebm_mpc_ros").fatal(str(error))
-        return 2
+        return CANT_START
     finally:
         if node is not None:
             node.close()

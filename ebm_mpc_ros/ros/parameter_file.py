@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -50,6 +50,23 @@ def load_parameters(path: Path, node_name: str) -> dict[str, Any]:
         names = ", ".join(key for key, _ in sections) or "none"
         raise ParameterFileError(f"{path}: no parameters for node {node_name!r}; it has {names}")
     return found
+
+
+def check_speaks_of(path: Path, node_names: Iterable[str]) -> None:
+    """Check that the file at `path` gives parameters to one of the nodes at least.
+
+    Raises:
+        ParameterFileError: The file is missing, is no parameter YAML, or speaks of none of them.
+    """
+    complaints = []
+    for node_name in node_names:
+        try:
+            load_parameters(path, node_name)
+        except ParameterFileError as error:
+            complaints.append(error)
+        else:
+            return
+    raise complaints[0]
 
 
 def _parse(path: Path) -> Mapping[str, Any]:

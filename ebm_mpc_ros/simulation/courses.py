@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+OBSTACLE_HEIGHT = 0.5
+"""Height in m of the cylinders."""
+
 _SPACING = 0.05
 _SAMPLES_PER_WAYPOINT = 200
 _SEARCH = 0.5

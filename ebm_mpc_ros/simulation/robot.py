@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 
 from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.simulation.courses import OBSTACLE_HEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 ROBOT_RADIUS = 0.2
 """Radius in m of the circle about base_link that holds the robot."""
 
-_OBSTACLE_HEIGHT = 0.5
 _SETTLING_TIME = 0.5
 _PAYLOAD_HALF_SIZES = (0.08, 0.08, 0.05)
 _PAYLOAD_CENTRE = (-0.04, 0.0, 0.19)
@@ -192,8 +192,8 @@ def _compose(settings: RobotSettings, cylinders: NDArray[np.float64]) -> mujoco.
     for x, y, radius in cylinders:
         spec.worldbody.add_geom(
             type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-            size=[radius, 0.5 * _OBSTACLE_HEIGHT, 0.0],
-            pos=[x, y, 0.5 * _OBSTACLE_HEIGHT],
+            size=[radius, 0.5 * OBSTACLE_HEIGHT, 0.0],
+            pos=[x, y, 0.5 * OBSTACLE_HEIGHT],
             material="obstacle",
         )
     return spec.compile()

@@ -10,18 +10,22 @@ from pathlib import Path
 from rich.table import Table
 
 from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.ros.parameter_file import check_speaks_of
 from ebm_mpc_ros.simulation.courses import course_names, load_course
-from ebm_mpc_ros.tools.console import console, progress
+from ebm_mpc_ros.tools.console import command, console, progress
 from ebm_mpc_ros.tools.drive import Drive, Summary, read_drive, summarise
 from ebm_mpc_ros.tools.drive_picture import draw_drive
 from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
+    ROBOT_NODES,
     SHIPPED_POLICY,
+    NodeSpec,
     default_params_file,
     recorder,
     simulation_graph,
 )
 from ebm_mpc_ros.tools.processes import Processes
+from ebm_mpc_ros.tools.report_source import PARAMETERS
 
 _START_PATIENCE = 60.0
 _STALL_PATIENCE = 20.0
@@ -47,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the trained policy; {_NONE}: plans are sampled from the tracking cost",
     )
     parser.add_argument(
+        "--robot",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="YAML",
+        help="parameters that differ from config/diff_drive.yaml; of several the last one wins",
+    )
+    parser.add_argument(
         "--course", choices=course_names(), default="figure_eight", help="the course to drive"
     )
     parser.add_argument(
@@ -62,20 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Drive, then judge: 1 if a node died or the robot left the course or touched something."""
-    if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed}: must be at least 0")
+    graph = _graph(arguments)
     out: Path = arguments.out
-    try:
-        graph = simulation_graph(
-            controller=arguments.controller,
-            course=arguments.course,
-            seed=arguments.seed,
-            params_file=default_params_file(),
-            checkpoint=_checkpoint(arguments),
-        )
-    except ValueError as error:
-        raise UserError(str(error)) from error
     bag = _fresh(out)
+    shutil.copyfile(default_params_file(), out / PARAMETERS)
     specs = (
         *graph,
         recorder(
@@ -99,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"picture: {out}/drive.png")
     print(f"bag:     {out}/bag (MCAP, all topics)")
     print(f"logs:    {out}/logs")
+    print(f"report:  {command('report', str(out))}")
     for complaint in drive.complaints:
         console.print(f"during the drive: {complaint}", style="yellow")
     problems = [problem] if problem else []
@@ -114,6 +117,25 @@ def run(arguments: argparse.Namespace) -> int:
     for text in problems:
         console.print(f"failed: {text}", style="bold red")
     return _FAILED if problems else 0
+
+
+def _graph(arguments: argparse.Namespace) -> tuple[NodeSpec, ...]:
+    """Return the processes that the arguments ask for."""
+    if arguments.seed < 0:
+        raise UserError(f"--seed {arguments.seed}: must be at least 0")
+    for file in arguments.robot:
+        check_speaks_of(file, ROBOT_NODES)
+    try:
+        return simulation_graph(
+            controller=arguments.controller,
+            course=arguments.course,
+            seed=arguments.seed,
+            params_file=default_params_file(),
+            robot_files=arguments.robot,
+            checkpoint=_checkpoint(arguments),
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _checkpoint(arguments: argparse.Namespace) -> str:

@@ -12,7 +12,7 @@ from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.simulation.courses import load_course
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 CONTROLLERS = {
@@ -24,6 +24,12 @@ CONTROLLERS = {
 
 SHIPPED_POLICY = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
 """The trained policy that comes with the package."""
+
+ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node")
+"""The nodes that a robot's parameter files speak of."""
+
+TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
+"""Remappings that give each namespace its own frames, as Nav2 has it."""
 
 RECORDED = (
     "odometry/filtered nav_msgs/msg/Odometry",
@@ -45,14 +51,14 @@ RECORDED_LATCHED = (
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSpec:
-    """One process of the graph: a node, its parameter file, and parameters that overrule it.
+    """One process of the graph: a node, its parameter files, and parameters that overrule them.
 
-    `name` is that of the node and of its console script.
+    `name` is that of the node and of its console script. Of two files the later one wins.
     """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    params_file: Path | None = None
+    params_files: Sequence[Path] = ()
 
     def command(self, namespace: str = "") -> list[str]:
         """Return the command line that runs it without `ros2 run`."""
@@ -60,8 +66,10 @@ class NodeSpec:
         line = [sys.executable, "-m", module, "--ros-args", "-r", f"__node:={self.name}"]
         if namespace:
             line += ["-r", f"__ns:=/{namespace.strip('/')}"]
-        if self.params_file is not None:
-            line += ["--params-file", str(self.params_file)]
+        for absolute, relative in TRANSFORMS:
+            line += ["-r", f"{absolute}:={relative}"]
+        for file in self.params_files:
+            line += ["--params-file", str(file)]
         for key, value in self.parameters.items():
             line += ["-p", f"{key}:={_yaml(value)}"]
         return line
@@ -77,6 +85,7 @@ def robot_graph(
     controller: str,
     params_file: Path,
     use_sim_time: bool,
+    robot_files: Sequence[Path] = (),
     checkpoint: str = "",
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[NodeSpec, ...]:
@@ -86,6 +95,7 @@ def robot_graph(
         controller: One of `CONTROLLERS`.
         params_file: Of all nodes.
         use_sim_time: Whether time is that of /clock.
+        robot_files: What differs from `params_file`, the last one last.
         checkpoint: A trained policy's; empty for what the parameter file says.
         overrides: Parameters by node that overrule the file.
 
@@ -108,7 +118,7 @@ def robot_graph(
     return tuple(
         NodeSpec(
             name=name,
-            params_file=params_file,
+            params_files=(params_file, *robot_files),
             parameters={
                 "use_sim_time": use_sim_time,
                 **parameters,
@@ -125,15 +135,88 @@ def simulation_graph(
     course: str,
     seed: int,
     params_file: Path,
+    robot_files: Sequence[Path] = (),
     checkpoint: str = "",
     rate: float = 1.0,
     use_sim_time: bool = True,
 ) -> tuple[NodeSpec, ...]:
     """Return a simulated robot on a course and the nodes that drive it; see `robot_graph`.
 
+    Without `use_sim_time` the simulator lives by the system's clock and leaves /clock alone, so
+    that several of them can run side by side.
+
+    Raises:
+        ValueError: There is no such course or controller, or none that a checkpoint is for; or a
+            `rate` other than that of the system's clock.
+    """
+    if not use_sim_time and rate != 1.0:
+        raise ValueError(f"rate {rate:g}: must be 1 without use_sim_time")
+    simulator = NodeSpec(
+        name="simulator_node",
+        parameters={
+            "course": course,
+            "seed": seed,
+            "rate": rate,
+            "publish_clock": use_sim_time,
+        },
+    )
+    driving = _course_graph(
+        controller=controller,
+        course=course,
+        seed=seed,
+        params_file=params_file,
+        robot_files=robot_files,
+        checkpoint=checkpoint,
+        use_sim_time=use_sim_time,
+    )
+    return (simulator, *driving)
+
+
+def gazebo_graph(
+    *,
+    controller: str,
+    course: str,
+    seed: int,
+    params_file: Path,
+    robot_files: Sequence[Path] = (),
+    checkpoint: str = "",
+    use_sim_time: bool = True,
+) -> tuple[NodeSpec, ...]:
+    """Return what drives the robot in Gazebo on a course: as `simulation_graph`, and the relay.
+
+    config/gazebo.yaml holds where the parameter files say nothing else.
+
     Raises:
         ValueError: There is no such course or controller, or none that a checkpoint is for.
     """
+    relay = NodeSpec(
+        name="relay_node",
+        params_files=(params_file, *robot_files),
+        parameters={"use_sim_time": use_sim_time},
+    )
+    driving = _course_graph(
+        controller=controller,
+        course=course,
+        seed=seed,
+        params_file=share_directory() / "config" / "gazebo.yaml",
+        robot_files=(params_file, *robot_files),
+        checkpoint=checkpoint,
+        use_sim_time=use_sim_time,
+    )
+    return (relay, *driving)
+
+
+def _course_graph(
+    *,
+    controller: str,
+    course: str,
+    seed: int,
+    params_file: Path,
+    robot_files: Sequence[Path],
+    checkpoint: str,
+    use_sim_time: bool,
+) -> tuple[NodeSpec, ...]:
+    """Return the nodes that drive an enabled robot from the start of a course, and the course."""
     laid_out = load_course(course)
     x, y, yaw = laid_out.start
     driven: dict[str, Any] = {"enabled": True, "cruise_speed": laid_out.speed}
@@ -143,10 +226,10 @@ def simulation_graph(
         "policy_node": {**driven, "seed": seed},
     }
     return (
-        NodeSpec(name="simulator_node", parameters={"course": course, "seed": seed, "rate": rate}),
         *robot_graph(
             controller=controller,
             params_file=params_file,
+            robot_files=robot_files,
             use_sim_time=use_sim_time,
             checkpoint=checkpoint,
             overrides=overrides,
@@ -156,11 +239,19 @@ def simulation_graph(
 
 
 def replay_graph(
-    *, bag: Path, params_file: Path, rate: float, with_player: bool, use_sim_time: bool = True
+    *,
+    bag: Path,
+    params_file: Path,
+    rate: float,
+    with_player: bool,
+    robot_files: Sequence[Path] = (),
+    use_sim_time: bool = True,
 ) -> tuple[NodeSpec, ...]:
     """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player."""
     estimator = NodeSpec(
-        name="ekf_node", params_file=params_file, parameters={"use_sim_time": use_sim_time}
+        name="ekf_node",
+        params_files=(params_file, *robot_files),
+        parameters={"use_sim_time": use_sim_time},
     )
     player = NodeSpec(name="player_node", parameters={"bag": str(bag), "rate": rate})
     return (estimator, player) if with_player else (estimator,)

@@ -31,11 +31,19 @@ class Processes:
     reaches only the caller, who ends them in order.
     """
 
-    def __init__(self, specs: Sequence[NodeSpec], logs: Path, *, domain: int | None = None) -> None:
+    def __init__(
+        self,
+        specs: Sequence[NodeSpec],
+        logs: Path,
+        *,
+        domain: int | None = None,
+        namespace: str = "",
+    ) -> None:
         """Prepare; logs are written to the folder `logs` as NAME.log."""
         self.domain = random.SystemRandom().choice(_DOMAINS) if domain is None else domain
         self._specs = specs
         self._logs = logs
+        self._namespace = namespace
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Self:
@@ -54,7 +62,7 @@ class Processes:
             for spec in self._specs:
                 with (self._logs / f"{spec.name}.log").open("w", encoding="utf-8") as log:
                     self._running[spec.name] = subprocess.Popen(  # noqa: S603  our own nodes, no shell
-                        spec.command(),
+                        spec.command(self._namespace),
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,

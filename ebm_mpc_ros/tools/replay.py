@@ -17,7 +17,8 @@ from ebm_mpc_ros.ros.estimator_parameters import input_kind
 from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
 from ebm_mpc_ros.ros.inputs import INPUT_TYPES
 from ebm_mpc_ros.ros.parameter_file import load_parameters
-from ebm_mpc_ros.tools.console import console, progress
+from ebm_mpc_ros.tools.console import command, console, progress
+from ebm_mpc_ros.tools.innovations import FILE, InnovationRecorder
 from ebm_mpc_ros.tools.replay_output import (
     Row,
     make_folder,
@@ -26,13 +27,11 @@ from ebm_mpc_ros.tools.replay_output import (
     same_message,
     write_results,
 )
-from ebm_mpc_ros.tools.replay_picture import Innovation
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ebm_mpc_ros.estimation.ekf import Measurement, Update
     from ebm_mpc_ros.estimation.filter import Observer
 
 COMMANDS = "/cmd_vel"
@@ -67,13 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("out/replay"),
         metavar="DIR",
-        help="folder for estimate.csv, estimate.png and the bag estimate/ (default: out/replay)",
+        help="folder for estimate.csv, innovations.csv, estimate.png and the bag estimate/ "
+        "(default: out/replay)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay the bag; print where it ends."""
-    recorder = _Recorder()
+    recorder = InnovationRecorder()
     differing = 0
     with open_bag(arguments.bag) as bag:
         if is_event_log(bag):
@@ -95,23 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
     write_results(arguments.out, estimator, track, recorder.innovations)
     report_drops(estimator)
     report_consistency(estimator)
-    console.print(f"written: {arguments.out}/estimate.csv, estimate.png, estimate/ (MCAP)")
+    console.print(f"written: {arguments.out}/estimate.csv, {FILE}, estimate.png, estimate/ (MCAP)")
+    console.print(f"report: {command('report', str(arguments.out))}")
     x, y, z = track[-1].odometry.position
     print(f"final: {x:.4f} {y:.4f} {z:.4f}")
     return 1 if differing else 0
-
-
-class _Recorder:
-    """Keeps the innovations that a filter reports."""
-
-    def __init__(self) -> None:
-        self.innovations: list[Innovation] = []
-
-    def __call__(self, measurement: Measurement, update: Update) -> None:
-        """Keep one."""
-        self.innovations.append(
-            Innovation(measurement.stamp, measurement.source, update.nis, len(measurement.rows))
-        )
 
 
 def estimator_for(
@@ -147,7 +135,7 @@ def estimator_for(
     return estimator
 
 
-def _replay_log(bag: Bag, recorder: _Recorder) -> tuple[Estimator, list[Row], int]:
+def _replay_log(bag: Bag, recorder: InnovationRecorder) -> tuple[Estimator, list[Row], int]:
     """Return the estimator, its track, and how many estimates differ from the logged ones."""
     estimator: Estimator | None = None
     track, differing = [], 0

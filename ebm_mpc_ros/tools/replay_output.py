@@ -16,7 +16,8 @@ from rosbags.typesys import Stores, get_typestore
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.learning.bags import BagWriter
 from ebm_mpc_ros.tools.console import console
-from ebm_mpc_ros.tools.replay_picture import Innovation, draw_replay
+from ebm_mpc_ros.tools.innovations import FILE, write_innovations
+from ebm_mpc_ros.tools.replay_picture import draw_replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ebm_mpc_ros.ros.estimate_output import Odometry
     from ebm_mpc_ros.ros.estimator import Estimator
+    from ebm_mpc_ros.tools.innovations import Innovation
 
 _COLUMNS = ["stamp", "x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz"]
 _ODOMETRY = "nav_msgs/msg/Odometry"
@@ -61,6 +63,7 @@ def write_results(
             fresh = Path(name)
             _write_csv(fresh / "estimate.csv", odometry)
             _write_bag(fresh / "estimate", estimator, track)
+            write_innovations(fresh / FILE, innovations, estimator.model.output_names)
             draw_replay(fresh / "estimate.png", odometry, innovations)
             if (out / "estimate" / "metadata.yaml").is_file():
                 shutil.rmtree(out / "estimate")

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ebm_mpc_ros.estimation.consistency import Consistency
 from ebm_mpc_ros.models import rotation
+from ebm_mpc_ros.tools.innovations import nis_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from ebm_mpc_ros.ros.estimate_output import Odometry
+    from ebm_mpc_ros.tools.innovations import Innovation
 
 _WINDOWS = 60
-
-
-class Innovation(NamedTuple):
-    """One innovation: stamp (ns), input, normalised square, degrees of freedom."""
-
-    stamp: int
-    source: str
-    nis: float
-    degrees: int
 
 
 def draw_replay(path: Path, track: Sequence[Odometry], innovations: Sequence[Innovation]) -> None:
@@ -69,15 +61,20 @@ def _draw_nis(
     axes.grid(alpha=0.3)
     if not own:
         return
-    edges = np.linspace(0.0, max(length, 1e-3), _WINDOWS + 1)
-    times = np.array([(i.stamp - start) * 1e-9 for i in own])
-    places = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, _WINDOWS - 1)
-    windows = [Consistency() for _ in range(_WINDOWS)]
-    for place, innovation in zip(places, own, strict=True):
-        windows[place].add(innovation.nis, innovation.degrees)
-    used = [k for k in range(_WINDOWS) if windows[k].degrees]
-    middle = 0.5 * (edges[:-1] + edges[1:])[used]
-    bounds = np.array([windows[k].bounds() for k in used])
-    axes.fill_between(middle, *bounds.T, color="tab:green", alpha=0.3, lw=0, label="95 % χ²")
-    axes.plot(middle, [windows[k].ratio for k in used], lw=0.9)
+    windows = nis_windows(
+        np.array([(i.stamp - start) * 1e-9 for i in own]),
+        np.array([i.nis for i in own]),
+        np.array([i.degrees for i in own]),
+        np.linspace(0.0, max(length, 1e-3), _WINDOWS + 1),
+    )
+    axes.fill_between(
+        windows.middles,
+        windows.lows,
+        windows.highs,
+        color="tab:green",
+        alpha=0.3,
+        lw=0,
+        label="95 % χ²",
+    )
+    axes.plot(windows.middles, windows.ratios, lw=0.9)
     axes.legend(loc="upper right", fontsize="small")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from ebm_mpc_ros.tools.console import console
+from ebm_mpc_ros.tools.console import command, console
 from ebm_mpc_ros.tools.train_use import node_parameters, step_warnings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def report_use(task: Task, path: Path) -> None:
         return
     console.print("drive with it:")
     if contract.model == _SIMULATED:
-        console.print(f"  python -m ebm_mpc_ros demo --checkpoint {shlex.quote(str(path))}")
+        console.print(f"  {command('demo', '--checkpoint', str(path))}")
         console.print(f"  ros2 launch ebm_mpc_ros simulation.launch.py checkpoint:={absolute}")
     else:
         console.print(f"  ros2 launch ebm_mpc_ros bringup.launch.py checkpoint:={absolute}")

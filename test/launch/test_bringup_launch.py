@@ -1,21 +1,72 @@
-"""bringup.launch.py: the nodes come up, wait for their robot, and say so."""
+"""bringup.launch.py: waits for its robot, drives it once enabled, and brings back what dies."""
+
+import os
+import signal
 
 import launch_pytest
 import pytest
-from conftest import Listener, described
-from diagnostic_msgs.msg import DiagnosticArray
+from conftest import Listener, included, ready
+from geometry_msgs.msg import TwistStamped
+from launch.actions import RegisterEventHandler
+from launch.event_handlers import OnProcessStart
+from launch_ros.actions import Node, PushRosNamespace, SetRemap
+from nav_msgs.msg import Odometry
+from rcl_interfaces.srv import GetParameters
+from std_srvs.srv import SetBool
+
+COURSE = {"course": "corridor"}
+
+
+def base():
+    """Return the robot's base and sensors, by the system's clock as a real one's, and a plan."""
+    simulator = {**COURSE, "publish_clock": False}
+    return (
+        Node(package="ebm_mpc_ros", executable="simulator_node", parameters=[simulator]),
+        Node(package="ebm_mpc_ros", executable="course_node", parameters=[COURSE]),
+    )
+
+
+@pytest.fixture
+def started():
+    """The pids of the processes of a launch, by name; the last one where it came back."""
+    return {}
+
+
+def watching(started):
+    def note(event, _):
+        started[event.process_name.partition("-")[0]] = event.pid
+
+    return RegisterEventHandler(OnProcessStart(on_start=note))
 
 
 @launch_pytest.fixture
 def bringup():
-    return described("bringup")
+    return ready(included("bringup"))
 
 
-def waits(name, words):
-    def check(message):
-        return any(s.name == name and words in s.message for s in message.status)
+@launch_pytest.fixture
+def robot(started, tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("/**/mpc_node: {ros__parameters: {cruise_speed: 0.4, robot_radius: 0.15}}\n")
+    second.write_text("/**/mpc_node: {ros__parameters: {cruise_speed: 0.6}}\n")
+    arguments = {"controller": "mpc", "robot": f"{first},{second}"}
+    return ready(watching(started), *base(), included("bringup", **arguments))
 
-    return check
+
+@launch_pytest.fixture
+def renamed():
+    rules = SetRemap("cmd_vel", "base/cmd_vel"), PushRosNamespace("robot1")
+    remap = "mpc/prediction:=shown"
+    return ready(included("bringup", *rules, controller="mpc", remap=remap))
+
+
+def moves(message):
+    return message.twist.twist.linear.x > 0.4
+
+
+def enable(listener):
+    answer = listener.ask(SetBool, "/mpc_node/enable", SetBool.Request(data=True))
+    assert answer.success
 
 
 @pytest.mark.timeout(120)
@@ -27,4 +78,67 @@ def test_every_node_says_what_it_waits_for():
             ("policy_node", "no estimate"),
             ("mpc_node", "not enabled"),
         ):
-            listener.wait_for(DiagnosticArray, "/diagnostics", waits(name, words))
+            listener.wait_for_condition(name, words)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.launch(fixture=robot)
+def test_it_drives_once_enabled_by_the_defaults_under_the_robots_own_files():
+    with Listener() as listener:
+        listener.wait_for_condition("mpc_node", "not enabled")
+        request = GetParameters.Request(names=["cruise_speed", "robot_radius", "horizon"])
+        values = listener.ask(GetParameters, "/mpc_node/get_parameters", request).values
+        assert [v.double_value for v in values[:2]] == [0.6, 0.15]
+        assert values[2].integer_value == 25
+        enable(listener)
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.launch(fixture=robot)
+def test_an_estimator_that_dies_stops_the_robot_and_comes_back(started):
+    with Listener() as listener:
+        enable(listener)
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+        killed = started["ekf_node"]
+        os.kill(killed, signal.SIGKILL)
+        listener.wait_for(
+            Odometry, "/ground_truth/odom", lambda m: abs(m.twist.twist.linear.x) < 0.02
+        )
+        listener.wait_until(lambda: started["ekf_node"] != killed, "another ekf_node")
+        listener.wait_for(Odometry, "/odometry/filtered", lambda _: True)
+        # The new estimate starts at the origin: nobody drives on from there unasked.
+        listener.wait_for_condition("mpc_node", "the estimate jumped")
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.launch(fixture=robot)
+def test_a_controller_that_dies_comes_back_disabled(started):
+    with Listener() as listener:
+        enable(listener)
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+        killed = started["mpc_node"]
+        os.kill(killed, signal.SIGKILL)
+        listener.wait_until(lambda: started["mpc_node"] != killed, "another mpc_node")
+        listener.wait_for_condition("mpc_node", "not enabled")
+        listener.wait_for(
+            Odometry, "/ground_truth/odom", lambda m: abs(m.twist.twist.linear.x) < 0.02
+        )
+        enable(listener)
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.launch(fixture=renamed)
+def test_remappings_and_a_namespace_around_the_include_are_kept():
+    with Listener() as listener:
+        listener.wait_for_condition("robot1/mpc_node", "not enabled")
+        node = listener.node
+        published = dict(node.get_publisher_names_and_types_by_node("mpc_node", "/robot1"))
+        assert "/robot1/base/cmd_vel" in published
+        assert "/robot1/shown" in published
+        assert not {"/robot1/cmd_vel", "/robot1/mpc/prediction"} & published.keys()
+        assert TwistStamped.__name__ in published["/robot1/base/cmd_vel"][0]
+        heard = dict(node.get_subscriber_names_and_types_by_node("mpc_node", "/robot1"))
+        assert "/robot1/tf" in heard
+        assert "/tf" not in heard

@@ -2,7 +2,7 @@
 
 import launch_pytest
 import pytest
-from conftest import Listener, described
+from conftest import Listener, described, included, ready
 from nav_msgs.msg import Odometry
 
 from ebm_mpc_ros.tools.graph import SHIPPED_POLICY
@@ -16,6 +16,15 @@ def simulation():
 @launch_pytest.fixture
 def namespaced():
     return described("simulation", namespace="robot1", controller="mpc", course="slalom")
+
+
+@launch_pytest.fixture
+def two_robots():
+    arguments = {"controller": "mpc", "use_sim_time": "false"}
+    return ready(
+        included("simulation", namespace="robot1", course="corridor", **arguments),
+        included("simulation", namespace="robot2", course="slalom", **arguments),
+    )
 
 
 @launch_pytest.fixture
@@ -39,6 +48,16 @@ def test_the_simulated_robot_drives():
 def test_it_drives_in_a_namespace():
     with Listener() as listener:
         listener.wait_for(Odometry, "/robot1/ground_truth/odom", moves)
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.launch(fixture=two_robots)
+def test_two_robots_drive_side_by_side():
+    with Listener() as listener:
+        for robot in ("robot1", "robot2"):
+            listener.wait_for(Odometry, f"/{robot}/ground_truth/odom", moves)
+        listener.wait_for_condition("robot1/mpc_node", "driving")
+        listener.wait_for_condition("robot2/mpc_node", "driving")
 
 
 @pytest.mark.timeout(120)

@@ -98,13 +98,18 @@ class Observer:
 
 @pytest.fixture
 def start(tmp_path):
-    """A function that starts node specs and returns (processes, observer)."""
+    """A function that starts node specs and returns (processes, observer).
+
+    With `beside`, processes that run already, they share its domain.
+    """
     opened = []
     before = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE")
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-    def begin(*specs):
-        processes = Processes(specs, tmp_path / "logs")
+    def begin(*specs, namespace="", beside=None):
+        domain = None if beside is None else beside.domain
+        logs = tmp_path / f"logs{len(opened)}"
+        processes = Processes(specs, logs, domain=domain, namespace=namespace)
         observer = Observer(processes.domain)
         opened.append(observer)
         opened.append(processes.__enter__())

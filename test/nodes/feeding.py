@@ -12,7 +12,7 @@ from ebm_mpc_ros.tools.graph import NodeSpec, default_params_file
 
 
 def node(name, **parameters):
-    return NodeSpec(name=name, parameters=parameters, params_file=default_params_file())
+    return NodeSpec(name=name, parameters=parameters, params_files=[default_params_file()])
 
 
 def stamped(observer, message, frame="odom"):

@@ -175,6 +175,22 @@ def test_a_jump_of_the_estimate_disables_the_robot(controller):
     observer.wait_for_condition("mpc_node", "the estimate jumped")
 
 
+def test_another_estimator_disables_the_robot_wherever_it_begins(controller):
+    observer, estimate, plan, _, enable = controller
+    plan.publish(straight(observer))
+    call(observer, enable, value=True)
+    drive(observer, estimate, 10.0, lambda: speed(observer) > 0.3)
+    observer.node.destroy_publisher(estimate)
+    another = observer.node.create_publisher(Odometry, "odometry/filtered", 10)
+    drive(observer, another, 10.0, lambda: speed(observer) == 0.0)
+    drive(observer, another, 1.0, lambda: False)
+    assert speed(observer) == 0.0
+    observer.wait_for_condition("mpc_node", "the estimate jumped or began anew")
+    call(observer, enable, value=True)
+    drive(observer, another, 10.0, lambda: speed(observer) > 0.3)
+    assert speed(observer) > 0.3
+
+
 def test_a_plan_in_an_unknown_frame_is_refused_with_a_reason(controller):
     observer, estimate, plan, _, enable = controller
     call(observer, enable, value=True)

@@ -18,10 +18,10 @@ class FakeNode:
     def __init__(self):
         self.now = self.steady_now = 100 * SECOND
         self.callbacks, self.services, self.sent, self.timers = {}, {}, [], []
-        self.listeners, self.always = defaultdict(list), set()
+        self.listeners, self.always, self.matched = defaultdict(list), set(), {}
 
-    def listen(self, kind, topic, callback, qos, *, always=False):
-        self.callbacks[topic] = callback
+    def listen(self, kind, topic, callback, qos, *, always=False, matched=None):
+        self.callbacks[topic], self.matched[topic] = callback, matched
         self.listeners[topic].append(callback)
         if always:
             self.always.add(topic)

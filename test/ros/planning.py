@@ -42,7 +42,7 @@ class Bench(PolicyNode):
             [rclpy.Parameter(name, value=value) for name, value in parameters.items()]
         )
 
-    def listen(self, kind, topic, callback, qos, *, always=False):
+    def listen(self, kind, topic, callback, qos, *, always=False, matched=None):
         self.callbacks[topic] = callback
 
     def listen_raw(self, kind, topic, callback, qos):

@@ -1,6 +1,7 @@
 """Which estimates are taken, which are a jump, and what they don't tell of a standing car."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,6 +91,24 @@ def test_after_a_gap_a_robot_may_be_elsewhere(node, change):
     made = estimate(node, load_model("diff_drive"))
     node.pass_time(1.0)
     give(node, **change)
+    assert not made.jumped
+
+
+@pytest.mark.parametrize(
+    ("total", "change", "jumped"), [(1, 1, False), (2, 1, True), (2, 0, False), (3, 1, True)]
+)
+def test_an_estimator_in_the_place_of_another_is_a_jump(node, total, change, jumped):
+    made = estimate(node, load_model("diff_drive"))
+    info = SimpleNamespace(total_count=total, total_count_change=change)
+    node.matched["odometry/filtered"](info)
+    assert made.jumped is jumped
+
+
+def test_who_estimates_first_does_not_matter(node):
+    made = EstimateInput(
+        node, load_model("diff_drive"), frame="odom", child="base_link", timeout=0.1
+    )
+    node.matched["odometry/filtered"](SimpleNamespace(total_count=2, total_count_change=1))
     assert not made.jumped
 
 

@@ -38,7 +38,25 @@ def test_the_demo_drives_and_leaves_its_results(tmp_path, checkpoint):
         assert name in run.stderr
     assert (tmp_path / "drive.png").stat().st_size > 10_000
     assert (tmp_path / "bag" / "metadata.yaml").is_file()
+    assert f"report {tmp_path}" in run.stdout
+    assert (tmp_path / "params.yaml").is_file()
     assert (tmp_path / "logs" / "mpc_node.log").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "robot.yaml: No such file or directory"),
+        ("/**/other_node: {ros__parameters: {a: 1}}", "no parameters for node 'ekf_node'"),
+    ],
+)
+def test_a_robots_file_that_has_nothing_for_it_is_told_at_once(tmp_path, capsys, text, words):
+    file = tmp_path / "robot.yaml"
+    if text:
+        file.write_text(text, encoding="utf-8")
+    assert main(["demo", "--out", str(tmp_path / "out"), "--robot", str(file)]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.timeout(120)

@@ -1,6 +1,7 @@
 """The one description that launch files and the demo start the graph from."""
 
 import ast
+from pathlib import Path
 
 import pytest
 import yaml
@@ -106,6 +107,44 @@ def test_a_command_line_gives_values_as_yaml():
     given = dict(text.split(":=", 1) for text in line if ":=" in text)
     assert {k: yaml.safe_load(given[k]) for k in "abcde"} == dict(spec.parameters)
     assert given["__ns"] == "/robot1"
+
+
+def test_a_later_parameter_file_wins_and_frames_follow_the_namespace():
+    (estimator, *_) = robot_graph(
+        controller="mpc",
+        params_file=Path("all.yaml"),
+        robot_files=[Path("a.yaml"), Path("b.yaml")],
+        use_sim_time=False,
+    )
+    line = estimator.command("robot1")
+    files = [line[k + 1] for k, word in enumerate(line) if word == "--params-file"]
+    assert files == ["all.yaml", "a.yaml", "b.yaml"]
+    assert {"/tf:=tf", "/tf_static:=tf_static"} <= set(line)
+
+
+@pytest.mark.parametrize("use_sim_time", [True, False])
+def test_only_a_simulation_in_simulated_time_publishes_the_clock(use_sim_time):
+    simulator, *others = simulation_graph(
+        controller="mpc",
+        course="corridor",
+        seed=0,
+        params_file=default_params_file(),
+        use_sim_time=use_sim_time,
+    )
+    assert simulator.parameters["publish_clock"] is use_sim_time
+    assert {spec.parameters["use_sim_time"] for spec in others} == {use_sim_time}
+
+
+def test_a_simulation_by_the_systems_clock_runs_at_its_rate():
+    with pytest.raises(ValueError, match=r"rate 0\.5"):
+        simulation_graph(
+            controller="mpc",
+            course="corridor",
+            seed=0,
+            params_file=default_params_file(),
+            rate=0.5,
+            use_sim_time=False,
+        )
 
 
 @pytest.mark.parametrize("file", ["simulation", "bringup", "replay"])

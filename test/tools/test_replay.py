@@ -35,6 +35,7 @@ def test_two_runs_give_the_same_bytes_and_the_second_replaces_the_first(short, t
         "estimate",
         "estimate.csv",
         "estimate.png",
+        "innovations.csv",
     ]
     assert (out / "estimate.png").read_bytes().startswith(b"\x89PNG")
 

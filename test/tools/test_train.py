@@ -22,6 +22,7 @@ from ebm_mpc_ros.learning.bags import BagWriter, open_bag
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
 from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.tools import train as module
+from ebm_mpc_ros.tools.console import command
 from ebm_mpc_ros.tools.train_bags import read_recording
 from ebm_mpc_ros.tools.train_config import SETTINGS, load_config
 from ebm_mpc_ros.tools.train_obstacles import read_obstacles
@@ -137,7 +138,7 @@ def test_what_is_learned_from_and_what_not_is_told_with_what_it_is_worth(here, b
         "held-out loss of the mean of all that was driven: ",
         "step 100: held-out loss ",
         "200 steps in ",
-        f"  python -m ebm_mpc_ros demo --checkpoint {out}/checkpoint.safetensors\n",
+        f"  {command('demo', '--checkpoint', str(out / 'checkpoint.safetensors'))}\n",
         f"simulation.launch.py checkpoint:={out}/checkpoint.safetensors\n",
         "where policy_node has model diff_drive, dt 0.1, horizon 8\n",
     ):

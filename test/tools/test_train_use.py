@@ -1,6 +1,5 @@
 """A transition from the command line: what `train` says of its use is all that the nodes need."""
 
-import textwrap
 
 import numpy as np
 import pytest
@@ -80,7 +79,7 @@ def test_the_nodes_run_on_it_by_what_is_told_and_their_defaults(told, tmp_path):
     np.testing.assert_array_equal(estimator.model.f(x, u, 0.05), problem.model.f(x, u, 0.05))
     page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     shown = path.read_text(encoding="utf-8").replace(f"{tmp_path}/my out", "out/transition")
-    assert textwrap.indent(shown, "    ") in page
+    assert f"```yaml\n{shown}```" in page
 
 
 def test_a_class_is_named_by_the_parameter_and_no_file(told):

@@ -1,0 +1,123 @@
+"""relay_node: hands cmd_vel on to a base, and stops it when cmd_vel falls silent."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.duration import Duration
+
+from ebm_mpc_ros.ros import qos
+from ebm_mpc_ros.ros.clocks import BaseTime
+from ebm_mpc_ros.ros.diagnosis import Condition, Level
+from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.parameters import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WATCH_PERIOD = 0.02
+_PATIENCE = Duration(seconds=0.2)
+
+RELAY_PARAMETERS = (
+    Parameter(
+        name="command_timeout",
+        kind="float",
+        default=0.2,
+        above=0.0,
+        maximum=1.0,
+        unit="s",
+        description="Time after the last command at which the base is stopped.",
+    ),
+    Parameter(
+        name="enable_stamped_cmd_vel",
+        kind="bool",
+        default=True,
+        description="cmd_vel is a TwistStamped; false for Twist.",
+    ),
+)
+
+
+class RelayNode(ManagedNode):
+    """The command timeout of a base that has none, such as Gazebo's DiffDrive.
+
+    From its start, and whenever the last command is too old, it sends zeros; the base slows down
+    along its own limits. The age is that of the steady clock, in a simulation that of simulated
+    time, where a clock that stands still counts as silence. A command that is not finite is
+    refused and does not put off the stop.
+    """
+
+    def __init__(self) -> None:
+        """Declare the parameters."""
+        super().__init__("relay_node")
+
+    def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
+        """Return the node's parameters."""
+        return RELAY_PARAMETERS
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Make the topics."""
+        self._timeout = round(values["command_timeout"] * 1e9)
+        self._refused = self._stops = 0
+        simulated = bool(self.get_parameter("use_sim_time").value)
+        self._time = BaseTime(self, simulated=simulated)
+        self._base = self.advertise(Twist, "base/cmd_vel", qos.OUTPUT)
+        if values["enable_stamped_cmd_vel"]:
+            self.listen(TwistStamped, "cmd_vel", lambda m: self._take(m.twist), qos.NEWEST)
+        else:
+            self.listen(Twist, "cmd_vel", self._take, qos.NEWEST)
+        self.every(_WATCH_PERIOD, self._watch, steady=True)
+
+    def activate(self) -> None:
+        """Stop the base until the first command, whatever it was told before."""
+        self._deadline = self._time.read()
+        self._reason = self._silence = "no cmd_vel so far"
+        self._base.publish(Twist())
+
+    def deactivate(self) -> None:
+        """Stop the base, and see that it hears of it before the topic is gone."""
+        self._base.publish(Twist())
+        self._base.wait_for_all_acked(_PATIENCE)
+
+    def condition(self) -> Condition:
+        """Say why the base is stopped, or that commands had to be refused."""
+        if self._reason:
+            return Condition(Level.WARN if self._stops else Level.OK, f"braking: {self._reason}")
+        if self._refused:
+            return Condition(Level.WARN, "commands refused: not finite")
+        return Condition(Level.OK, "handing on")
+
+    def figures(self) -> dict[str, object]:
+        """Say how often the base had to be stopped, and how many commands were refused."""
+        return {"stops": self._stops, "commands refused": self._refused}
+
+    def _take(self, twist: Any) -> None:
+        parts = (twist.linear, twist.angular)
+        if not all(math.isfinite(v) for part in parts for v in (part.x, part.y, part.z)):
+            self._refused += 1
+            self.report()
+            return
+        self._deadline = self._time.read() + self._timeout
+        if not self._time.stands_still:
+            self._base.publish(twist)
+            self._reason = ""
+            self._silence = f"no cmd_vel for {self._timeout * 1e-9:g} s"
+
+    def _watch(self) -> None:
+        late = self._time.read() >= self._deadline
+        if self._time.stands_still or late:
+            self._stops += not self._reason
+            self._reason = "the clock stands still" if self._time.stands_still else self._silence
+            self._base.publish(Twist())
+        self.report()
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(spin(RelayNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The map of a report: where the robot was, was thought to be, and was to go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ebm_mpc_ros.tools.report_chart import (
+    ESTIMATE,
+    FORECAST,
+    ODOMETRY,
+    POLICY,
+    TRUTH,
+    numbers,
+    ordinal,
+)
+from ebm_mpc_ros.tools.report_numbers import ellipses, thinned
+from ebm_mpc_ros.tools.report_topics import ROLES
+
+if TYPE_CHECKING:
+    from ebm_mpc_ros.tools.report_reading import Forecast, Run, Track
+
+_TRACK, _ELLIPSES, _FORECASTS, _PLAN = 4000, 600, 300, 300
+_RESOLUTION = 1e-3
+_NAMES = {"prediction": "MPC's prediction at the cursor", "policy": "policy's plan at the cursor"}
+_COLOURS = {"prediction": FORECAST, "policy": POLICY}
+_WIDTHS = {"prediction": 2, "policy": 6}
+
+
+@dataclass(frozen=True)
+class Map:
+    """The map as the page takes it.
+
+    Attributes:
+        content: Tracks, ellipses, obstacles, plans, forecasts.
+        spoken: What it is called where it can't be seen.
+        notes: What a reader must know of it.
+    """
+
+    content: dict[str, Any]
+    spoken: str
+    notes: list[str]
+
+
+def make_map(run: Run) -> Map | None:
+    """Return the map; None where nothing tells where the robot was."""
+    main = run.main
+    if main is None:
+        return None
+    notes: list[str] = []
+    tracks, strange = [], []
+    for track, name, colour, dashed in (
+        (run.truth, "truth", TRUTH, False),
+        (run.estimate, "estimate", ESTIMATE, False),
+        *((track, track.topic, ODOMETRY, True) for track in run.odometries),
+    ):
+        if track is None:
+            continue
+        if track.frame != main.frame and colour == ODOMETRY:
+            strange.append(f"{track.topic} (frame {track.frame or 'unnamed'})")
+            continue
+        tracks.append(_track(track, name, colour, notes, dashed=dashed and track is not main))
+    if strange:
+        notes.append(
+            f"Not in the frame {main.frame or 'unnamed'} and not drawn: {', '.join(strange)}."
+        )
+    content: dict[str, Any] = {
+        "tracks": tracks,
+        "ellipses": _ellipses(run.estimate) if run.estimate is not None else None,
+        "obstacles": [
+            [*numbers(o[:3], _RESOLUTION), round(o.begin, 2), round(o.end, 2)]
+            for o in run.obstacles
+        ],
+        "plans": [_plan(plan) for plan in run.plans],
+        "forecasts": [
+            {
+                "name": _NAMES[role],
+                "colour": _COLOURS[role],
+                "width": _WIDTHS[role],
+                **_forecasts(run.forecasts[role]),
+            }
+            for role in ("policy", "prediction")
+            if role in run.forecasts
+        ],
+    }
+    for role, there in (
+        ("estimate", run.estimate),
+        ("truth", run.truth),
+        ("plan", run.plans),
+        ("obstacles", run.obstacles),
+    ):
+        if not there:
+            notes.append(f"No {role}: it needs {ROLES[role]}.")
+    low, high = main.states[:, :2].min(axis=0), main.states[:, :2].max(axis=0)
+    names = ", ".join(track["name"] for track in tracks)
+    spoken = (
+        f"Map of {names}, {high[0] - low[0]:.1f} m in x by {high[1] - low[1]:.1f} m in y, "
+        f"with {len(run.obstacles)} obstacles."
+    )
+    return Map(content, spoken, notes)
+
+
+def _track(
+    track: Track, name: str, colour: int, notes: list[str], *, dashed: bool
+) -> dict[str, Any]:
+    kept, every = thinned(len(track.times), _TRACK)
+    if every > 1:
+        notes.append(f"{name}: every {ordinal(every)} of {len(track.times):,} points.")
+    return {
+        "name": name,
+        "colour": colour,
+        "dashed": dashed,
+        "t": numbers(track.times[kept], _RESOLUTION),
+        "x": numbers(track.states[kept, 0], _RESOLUTION),
+        "y": numbers(track.states[kept, 1], _RESOLUTION),
+        "yaw": numbers(track.states[kept, 2], _RESOLUTION),
+    }
+
+
+def _ellipses(track: Track) -> dict[str, Any] | None:
+    kept, _ = thinned(len(track.times), _ELLIPSES)
+    found = ellipses(track.covariances[kept, :2, :2])
+    kept = kept[usable := np.isfinite(found.long)]
+    if not usable.any():
+        return None
+    return {
+        "t": numbers(track.times[kept], _RESOLUTION),
+        "x": numbers(track.states[kept, 0], _RESOLUTION),
+        "y": numbers(track.states[kept, 1], _RESOLUTION),
+        "long": numbers(found.long[usable]),
+        "short": numbers(found.short[usable]),
+        "angle": numbers(found.angle[usable], _RESOLUTION),
+    }
+
+
+def _plan(plan: Forecast) -> dict[str, Any]:
+    kept, _ = thinned(len(plan.places), _PLAN)
+    x, y = plan.places[kept].T
+    return {
+        "t": round(float(plan.times[0]), 2),
+        "x": numbers(x, _RESOLUTION),
+        "y": numbers(y, _RESOLUTION),
+    }
+
+
+def _forecasts(found: list[Forecast]) -> dict[str, Any]:
+    kept, _ = thinned(len(found), _FORECASTS)
+    chosen = [found[k] for k in kept.tolist()]
+    return {
+        "t": numbers([f.times[0] for f in chosen], _RESOLUTION),
+        "x": [numbers(f.places[::2, 0], _RESOLUTION) for f in chosen],
+        "y": [numbers(f.places[::2, 1], _RESOLUTION) for f in chosen],
+    }
