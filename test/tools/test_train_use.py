@@ -1,6 +1,5 @@
 """A transition from the command line: what `train` says of its use is all that the nodes need."""
 
-
 import numpy as np
 import pytest
 import yaml
