@@ -35,7 +35,7 @@ FENCED = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
 PYTHONS = (".venv/bin/python", "src/ebm_mpc_ros/.venv/bin/python", "python", "python3")
 NEED_ROS = ("ros2", "rosdep", "source", "sudo", ".venv/bin/torchrun")
 # Not ours to check.
-OTHERS = ("cd", "export", "git", "sed", *NEED_ROS[1:])
+OTHERS = ("cd", "cp", "export", "git", *NEED_ROS[1:])
 
 
 def commands(text):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ebm_mpc_ros.models.ackermann import Ackermann
 from ebm_mpc_ros.models.base import CANONICAL_STATES, Model
+from ebm_mpc_ros.models.checking import check_model
 from ebm_mpc_ros.models.diff_drive import DiffDrive
 from ebm_mpc_ros.models.omni import Omni
 from ebm_mpc_ros.models.rigid_body import RigidBody
@@ -37,7 +38,8 @@ def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
 
     Raises:
         ModelNotFoundError: The name is unknown, or its module or class can't be loaded.
-        ValueError: An option's value is none that the model allows, or the model lacks something.
+        ValueError: An option's value is none that the model allows, the model lacks something, or
+            the functions of a `module:Class` disagree; see `check_model`.
     """
     found = _MODELS[name] if name in _MODELS else _imported(name)
     values = options or {}
@@ -54,6 +56,11 @@ def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
     if strange:
         known = " ".join(CANONICAL_STATES)
         raise ValueError(f"model {name!r} has the output {strange[0]}, which is none of {known}")
+    if name not in _MODELS:
+        try:
+            check_model(model)
+        except ValueError as error:
+            raise ValueError(f"model {name!r}: {error}") from error
     return model
 
 

@@ -76,7 +76,10 @@ def test_a_simulator_can_follow_the_clock_of_another(start):
         heard = list(observer.heard["robot2/ground_truth/odom"])
         return [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in heard]
 
-    observer.wait_for(lambda: stamps() and stamps()[-1] - stamps()[0] > 1.0, "a second of truth")
+    observer.wait_for(
+        lambda: observer.heard["/clock"] and stamps() and stamps()[-1] - stamps()[0] > 1.0,
+        "a second of truth, and a clock",
+    )
     clock = observer.heard["/clock"][-1].clock
     assert stamps() == sorted(stamps())
     assert abs(stamps()[-1] - (clock.sec + clock.nanosec * 1e-9)) < 0.2
