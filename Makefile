@@ -32,7 +32,7 @@ bench: setup ## run every benchmark (ARGS="--quick --check")
 	  echo "== $$file"; .venv/bin/python "$$file" $(ARGS) || failed=1; \
 	done; exit $${failed:-0}
 
-docs: setup ## run the commands of the documents in fresh clones (ARGS="docs/walks.md --fresh")
+docs: setup ## run the commands of the documents in fresh clones (ARGS="README.md --fresh")
 	@.venv/bin/python docs/commands.py $(ARGS)
 
 clean: ## remove caches and colcon's folders; .venv and out/ stay
