@@ -43,7 +43,7 @@ class Figure:
 
 
 def options(description: str) -> argparse.ArgumentParser:
-    """Return a parser with --quick, --check and --json. From here on Ctrl-C prints one line."""
+    """Return a parser with what all take. From here on Ctrl-C prints one line."""
     sys.excepthook = _excepthook
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
@@ -51,6 +51,9 @@ def options(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--check", action="store_true", help="exit 1 and name each bar missed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the figures and their bars to FILE"
+    )
     return parser
 
 
@@ -96,7 +99,7 @@ def _excepthook(
 
 
 def conclude(title: str, figures: list[Figure], arguments: argparse.Namespace) -> int:
-    """Print the table, write the JSON; return 1 with --check where a bar is missed."""
+    """Print the table, write what is asked for; return 1 with --check where a bar is missed."""
     table = Table("figure", "value", "bar", "beside", title=title, title_justify="left")
     for figure in figures:
         bar = "" if figure.at_most is None else f"<= {figure.at_most:g} {figure.unit}"
@@ -110,6 +113,10 @@ def conclude(title: str, figures: list[Figure], arguments: argparse.Namespace) -
             json.dumps({"title": title, "figures": [asdict(f) for f in figures]}, indent=1) + "\n",
             encoding="utf-8",
         )
+    if arguments.picture is not None:
+        from report_picture import draw  # noqa: PLC0415
+
+        draw(arguments.picture, title, figures)
     missed = [figure for figure in figures if not figure.met]
     for figure in missed:
         print(f"missed: {figure.name} is {figure.value:.4g}, the bar is {figure.at_most:g}")

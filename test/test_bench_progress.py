@@ -1,4 +1,4 @@
-"""What a benchmark shows while a person waits: a bar on a terminal, nothing elsewhere."""
+"""What a benchmark shows: a bar while a person waits, on a terminal alone; a picture if asked."""
 
 import os
 import subprocess
@@ -35,3 +35,15 @@ def test_a_file_gets_the_results_alone():
 
 def test_ctrl_c_is_told_in_one_line():
     assert run(INTERRUPTED).stderr == "interrupted\n"
+
+
+def test_figures_are_drawn_with_their_bars(tmp_path):
+    file = tmp_path / "figures.png"
+    figures = "[Figure('a', 1.0, 'x', 2.0), Figure('b', -3.0, 'nats', 0.0), Figure('c', 0.0)]"
+    done = run(
+        f"import sys; sys.argv += ['--picture', {str(file)!r}]\n"
+        "from report import Figure, conclude, options\n"
+        f"conclude('title', {figures}, options('x').parse_args())"
+    )
+    assert done.returncode == 0, done.stderr
+    assert file.read_bytes().startswith(b"\x89PNG")

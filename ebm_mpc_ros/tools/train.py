@@ -11,16 +11,25 @@ from ebm_mpc_ros.tools.console import console, progress
 from ebm_mpc_ros.tools.train_config import group, load_config
 from ebm_mpc_ros.tools.train_process import interruptible, processes
 from ebm_mpc_ros.tools.train_report import report_data, report_result, report_use, reporter
-from ebm_mpc_ros.tools.train_state import CHECKPOINT, Keeper, finish, forget, prepare, resumed, told
+from ebm_mpc_ros.tools.train_state import (
+    CHECKPOINT,
+    PICTURE,
+    Keeper,
+    finish,
+    forget,
+    prepare,
+    resumed,
+    told,
+)
 from ebm_mpc_ros.tools.train_task import load_robot, make_task, read_bags
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ebm_mpc_ros.learning.tasks import Task
     from ebm_mpc_ros.learning.training import Trained
-    from ebm_mpc_ros.learning.training_state import TrainingState
+    from ebm_mpc_ros.learning.training_state import Progress, TrainingState
 
 _USELESS, _INTERRUPTED = 1, 130
 
@@ -44,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help=f"folder for {CHECKPOINT}; with torchrun one that all processes see",
+        help=f"folder for {CHECKPOINT} and {PICTURE}; with torchrun one that all processes see",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on where an interrupted training in DIR stood"
@@ -66,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
         keeper = Keeper(arguments.out, training)
         began = time.monotonic()
         with interruptible() as interrupted:
-            trained = _train(task, values, state, interrupted, keeper if first else None)
+            looks: list[Progress] = []
+            trained = _train(task, values, state, interrupted, keeper if first else None, looks)
+        if looks:
+            _draw(arguments.out / PICTURE, task, looks)
         return _finish(arguments.out, task, trained, keeper, time.monotonic() - began, first=first)
 
 
@@ -76,8 +88,9 @@ def _train(
     state: TrainingState | None,
     interrupted: Callable[[], bool],
     keeper: Keeper | None,
+    looks: list[Progress],
 ) -> Trained:
-    """Train; only the first process of several has a keeper, and tells."""
+    """Train, and add each look at the held-out loss; only the first of several processes tells."""
     from ebm_mpc_ros.learning.training import TrainingSettings, train  # noqa: PLC0415
 
     try:
@@ -96,13 +109,24 @@ def _train(
                 settings,
                 judge=task.judge,
                 resume=state,
-                report=reporter(task) if keeper else None,
+                report=reporter(task, looks) if keeper else None,
                 keep=keeper.try_to_save if keeper else None,
                 keep_every=values["save_every"],
                 stop=stop,
             )
     except ValueError as error:
         raise UserError(f"training: {error}") from error
+
+
+def _draw(path: Path, task: Task, looks: Sequence[Progress]) -> None:
+    from ebm_mpc_ros.tools.train_picture import draw_training  # noqa: PLC0415
+
+    try:
+        draw_training(path, task, looks)
+    except OSError as error:
+        console.print(f"warning: no picture: {error}", style="yellow")
+    else:
+        console.print(f"picture: {path}")
 
 
 def _finish(

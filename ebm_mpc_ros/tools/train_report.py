@@ -52,10 +52,11 @@ def report_data(task: Task, recordings: Sequence[Recording]) -> None:
             _warn(warning)
 
 
-def reporter(task: Task) -> Callable[[Progress], None]:
-    """Return what tells of a look at the held-out loss."""
+def reporter(task: Task, looks: list[Progress]) -> Callable[[Progress], None]:
+    """Return what tells of a look at the held-out loss, and adds it to `looks`."""
 
     def report(now: Progress) -> None:
+        looks.append(now)
         best = ", the lowest" if now.best_step == now.step else ""
         console.print(f"step {now.step}: held-out loss {now.held_out_loss:.4g}{best}")
 

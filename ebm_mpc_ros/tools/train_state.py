@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.safetensors"
 """Name of the result in the folder of results."""
+PICTURE = "training.png"
+"""Name of the picture of its losses."""
 STATE = "training_state.safetensors"
 """Name of the state to go on from."""
 # What may differ between a training and the one that goes on with it.

@@ -30,6 +30,7 @@ from ebm_mpc_ros.tools.train_task import make_task
 
 MODEL = load_model("diff_drive")
 POSE = "geometry_msgs/PoseStamped"
+LEFT = {"checkpoint.safetensors", "training.png"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def trained(here, tmp_path):
         assert done.returncode == 0, done.stderr
         path = tmp_path / "out" / "checkpoint.safetensors"
         assert done.stdout == f"checkpoint: {path}\n"
-        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert {file.name for file in path.parent.iterdir()} == LEFT
         return load(path)
 
     return trained
@@ -312,8 +313,8 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not_been(
 
     done = train([bag], config, tmp_path / "out", "--resume", run=here)
     assert done.returncode == 0, done.stderr
-    (left,) = (tmp_path / "out").iterdir()
-    assert left.read_bytes() == whole
+    assert {file.name for file in (tmp_path / "out").iterdir()} == LEFT
+    assert (tmp_path / "out" / "checkpoint.safetensors").read_bytes() == whole
 
 
 def test_ctrl_c_at_the_keyboard_leaves_a_state_and_no_traceback(bag, tmp_path):
@@ -357,8 +358,8 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(here, bag, tra
     settings(config, training=longer)
     done = train([bag], config, out, "--resume", run=here)
     assert done.returncode == 0, done.stderr
-    (left,) = out.iterdir()
-    assert left.read_bytes() == whole
+    assert {file.name for file in out.iterdir()} == LEFT
+    assert (out / "checkpoint.safetensors").read_bytes() == whole
 
 
 def test_two_processes_train_one_network(bag, trained, tmp_path):
@@ -377,7 +378,8 @@ def test_two_processes_train_one_network(bag, trained, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("checkpoint: ") == 1
     assert done.stderr.count("to learn from") == 1
-    (path,) = (tmp_path / "two").iterdir()
+    assert {file.name for file in (tmp_path / "two").iterdir()} == LEFT
+    path = tmp_path / "two" / "checkpoint.safetensors"
     alone = trained(bag, training=few)
     assert load(path).contract == alone.contract
     weights, other = load_file(path), load_file(alone.path)
