@@ -1,4 +1,4 @@
-"""What a panel of a report is made of. Numbers are rounded to what a figure shows, zoomed in, too."""
+"""What a panel of a report is made of. Numbers are rounded to what a figure can show."""
 
 from __future__ import annotations
 
