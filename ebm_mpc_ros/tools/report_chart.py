@@ -67,8 +67,7 @@ class Chart:
             x, y = _with_gaps(x, y)
             kept, every = peaks(y, BUDGET)
             if every > 1:
-                words = f"{name}: the least and the most of every {every} of {len(y):,} points."
-                self.notes.append(words)
+                self._note(name, f"the least and the most of every {every} of {len(y):,} points.")
         self.series.append(
             {
                 "name": name,
@@ -107,16 +106,21 @@ class Chart:
         names = ", ".join(series["name"] for series in self.series)
         return f"{self.title}. {self.y} over {self.x or 'time (s)'}: {names}."
 
+    def _note(self, name: str, words: str) -> None:
+        """Note something of a line; once where the same goes for the line before."""
+        if self.notes and self.notes[-1].endswith(f": {words}"):
+            self.notes[-1] = self.notes[-1].replace(": ", f", {name}: ", 1)
+        else:
+            self.notes.append(f"{name}: {words}")
+
     def _thinned(self, name: str, y: Floats) -> NDArray[np.int64]:
         """Return which points to draw: some regularly, so that they lie as all do, and peaks."""
         regular, step = thinned(len(y), BUDGET)
         if step == 1:
             return regular
         extremes, every = peaks(y, BUDGET // 2)
-        self.notes.append(
-            f"{name}: every {ordinal(step)} of {len(y):,} points, and the least and the most of "
-            f"every {every}."
-        )
+        words = f"every {ordinal(step)} of {len(y):,} points, and the least and the most of every"
+        self._note(name, f"{words} {every}.")
         return np.union1d(regular, extremes)
 
 
