@@ -24,6 +24,9 @@ _GAP, _SHORTEST_GAP = 10.0, 1.0
 # Indices of the page's colours, by what is drawn.
 ESTIMATE, TRUTH, ODOMETRY, COMMAND, PLAN, FORECAST, POLICY, OTHER = range(8)
 
+FORECASTS = {"policy": ("policy's plan", POLICY), "prediction": ("MPC's prediction", FORECAST)}
+"""Names and colours of what tells where the robot is to be, by role."""
+
 
 @dataclass
 class Chart:
@@ -64,15 +67,14 @@ class Chart:
             x, y = _with_gaps(x, y)
             kept, every = peaks(y, BUDGET)
             if every > 1:
-                words = f"{name}: the least and the most of every {every} of {len(y):,} points."
-                self.notes.append(words)
+                self._note(name, f"the least and the most of every {every} of {len(y):,} points.")
         self.series.append(
             {
                 "name": name,
                 "draw": draw,
                 "colour": colour,
                 "dashed": dashed,
-                "x": numbers(x[kept], 1e-3),
+                "x": numbers(x[kept], 3),
                 "y": numbers(y[kept]),
             }
         )
@@ -86,7 +88,7 @@ class Chart:
                 "name": name,
                 "draw": "band",
                 "colour": colour,
-                "x": numbers(x[kept], 1e-3),
+                "x": numbers(x[kept], 3),
                 "y": numbers(low[kept]),
                 "high": numbers(high[kept]),
             }
@@ -104,16 +106,21 @@ class Chart:
         names = ", ".join(series["name"] for series in self.series)
         return f"{self.title}. {self.y} over {self.x or 'time (s)'}: {names}."
 
+    def _note(self, name: str, words: str) -> None:
+        """Note something of a line; once where the same goes for the line before."""
+        if self.notes and self.notes[-1].endswith(f": {words}"):
+            self.notes[-1] = self.notes[-1].replace(": ", f", {name}: ", 1)
+        else:
+            self.notes.append(f"{name}: {words}")
+
     def _thinned(self, name: str, y: Floats) -> NDArray[np.int64]:
         """Return which points to draw: some regularly, so that they lie as all do, and peaks."""
         regular, step = thinned(len(y), BUDGET)
         if step == 1:
             return regular
         extremes, every = peaks(y, BUDGET // 2)
-        self.notes.append(
-            f"{name}: every {ordinal(step)} of {len(y):,} points, and the least and the most of "
-            f"every {every}."
-        )
+        words = f"every {ordinal(step)} of {len(y):,} points, and the least and the most of every"
+        self._note(name, f"{words} {every}.")
         return np.union1d(regular, extremes)
 
 
@@ -160,16 +167,30 @@ class Panel:
     figures: Sequence[Chart | Strip | Table] = ()
 
 
-def numbers(values: Any, resolution: float = 0.0) -> list[float | None]:
-    """Return numbers for the page, to a ten-thousandth of their span; None for NaN."""
+def numbers(values: Any, decimals: int | None = None) -> list[float | None]:
+    """Return numbers for the page; None for those that are not finite.
+
+    Without `decimals` each keeps four significant digits, no less than ones, and what tells it from
+    the others: a ten-thousandth of their span.
+    """
     array = np.asarray(values, dtype=float)
-    finite = array[np.isfinite(array)]
-    if not finite.size:
+    finite = np.isfinite(array)
+    if decimals is not None:
+        digits = np.full(array.size, decimals)
+    elif finite.any():
+        span = float(np.ptp(array[finite]))
+        size = np.abs(np.where(finite & (array != 0.0), array, 1.0))
+        digits = np.maximum(3 - np.floor(np.log10(size)).astype(int), 0)
+        if span > 0.0:
+            digits = np.maximum(digits, 4 - int(np.floor(np.log10(span))))
+    else:
         return [None] * array.size
-    span = float(finite.max() - finite.min()) or abs(float(finite[0])) or 1.0
-    digits = 4 - int(np.floor(np.log10(resolution * 1e4 if resolution else span)))
-    rounded: list[float] = np.round(array, digits).tolist()
-    return [value if np.isfinite(value) else None for value in rounded]
+    return [
+        round(value, places) if there else None
+        for value, places, there in zip(
+            array.tolist(), digits.tolist(), finite.tolist(), strict=True
+        )
+    ]
 
 
 def ordinal(number: int) -> str:

@@ -31,27 +31,38 @@ function area(series, from, to, x, y) {
   return parts.join("");
 }
 
+// What the vertical axis shows of what is drawn, and what that really spans.
 function range(chart, from, to) {
-  let low = Infinity, high = -Infinity;
+  const found = [], always = chart.zero ? [0] : [];
   const take = (value) => {
-    if (value === null || (chart.log && value <= 0)) return;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
+    if (value !== null && !(chart.log && value <= 0)) found.push(value);
   };
   for (const series of chart.series) {
-    if (series.draw === "level") { take(series.y[0]); continue; }
+    if (series.draw === "level") { always.push(series.y[0]); continue; }
     const first = Math.max(before(series.x, from), 0);
     for (let k = first; k < series.x.length && series.x[k] <= to; k++) {
       take(series.y[k]);
       if (series.high) take(series.high[k]);
     }
   }
-  if (low > high) [low, high] = chart.log ? [0.1, 10] : [0, 1];
-  if (chart.log) return [Math.min(low / 1.2, 0.5), Math.max(high * 1.2, 2)];
-  if (chart.zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
+  if (!found.length && !always.length) found.push(...chart.log ? [0.1, 10] : [0, 1]);
+  const sorted = Float64Array.from(found).sort();
+  const within = (few) => {
+    const ends = few < sorted.length ? [sorted[few], sorted[sorted.length - 1 - few]] : [];
+    return [Math.min(...ends, ...always), Math.max(...ends, ...always)];
+  };
+  const all = within(0);
+  if (chart.log) {
+    const low = Math.min(all[0], 0.5), high = Math.max(all[1], 2), margin = (high / low) ** 0.06;
+    return [low / margin, high * margin, all];
+  }
+  // A few wild values must not flatten all others.
+  const few = sorted.length < MANY ? 0 : Math.ceil(FEW * sorted.length);
+  let [low, high] = within(few);
+  if (high === low || all[1] - all[0] < WILD * (high - low)) [low, high] = all;
   if (high === low) high += Math.abs(high) || 1;
   const margin = (high - low) * 0.06;
-  return [low - margin, high + margin];
+  return [low - margin, high + margin, all];
 }
 
 function chartFigure(host, chart) {
@@ -85,7 +96,7 @@ function chartFigure(host, chart) {
     const height = CHART + (own ? LABEL : 0);
     const width = sized(svg, height), bottom = height - BOTTOM - (own ? LABEL : 0);
     scale.fit(width);
-    const [low, high] = own ? range(chart, -Infinity, Infinity) : range(chart, view.from, view.to);
+    const [low, high, all] = own ? range(chart, -Infinity, Infinity) : range(chart, view.from, view.to);
     const f = chart.log ? Math.log : (value) => value;
     y = (value) => {
       if (chart.log && value <= 0) return bottom;
@@ -116,6 +127,9 @@ function chartFigure(host, chart) {
           "stroke-dasharray": dashes(series),
         }, group);
     }
+    const beyond = { x: width - RIGHT - 4, "text-anchor": "end", class: "over beyond" };
+    if (all[1] > high) text(`▲ up to ${shown(all[1])}`, { ...beyond, y: TOP + 11 }, svg);
+    if (all[0] < low) text(`▼ down to ${shown(all[0])}`, { ...beyond, y: bottom - 5 }, svg);
     marks = element("g", {}, svg);
   }
 

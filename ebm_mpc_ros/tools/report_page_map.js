@@ -74,15 +74,12 @@ function mapFigure(host, map) {
     }, svg);
     const group = clipped(svg, width - RIGHT, bottom);
     const whole = view.to - view.from >= end;
-    const plan = map.plans[Math.max(before(map.plans.map((each) => each.t), view.to), 0)];
+    const times = map.plans.map((each) => each.t);
+    const plan = map.plans.slice(Math.max(before(times, view.from), 0),
+      before(times, view.to) + 1).findLast((each) => each.x.length);
     if (plan) line(group, plan, 0, plan.x.length - 1, 4, 5, 0.4);
-    for (const [ox, oy, r, from, to] of map.obstacles) {
-      if (to < view.from || from > view.to) continue;
-      element("circle", {
-        cx: x(ox), cy: y(oy), r: r * scale, fill: colour(3), "fill-opacity": 0.35,
-        stroke: colour(3),
-      }, group);
-    }
+    const standing = map.obstacles.filter(([, , , from, to]) => to >= view.from && from <= view.to);
+    for (const each of standing) obstacle(group, each, standing.length > CROWD ? 0.04 : 0.35);
     drawEllipses(group);
     for (const track of map.tracks) {
       if (!whole) line(group, track, 0, track.t.length - 1, track.colour, 1, 0.3);
@@ -104,6 +101,13 @@ function mapFigure(host, map) {
     }, group);
   }
 
+  function obstacle(group, [ox, oy, r], opacity) {
+    element("circle", {
+      cx: x(ox), cy: y(oy), r: r * scale, fill: colour(3), "fill-opacity": opacity,
+      stroke: colour(3), "stroke-opacity": Math.min(1, 4 * opacity),
+    }, group);
+  }
+
   function label(group, px, py, content) {
     if (px === null || px === undefined) return;
     const start = content === "start";
@@ -111,7 +115,7 @@ function mapFigure(host, map) {
       : { x: x(px) - 4.5, y: y(py) - 4.5, width: 9, height: 9 };
     element(start ? "circle" : "rect",
       { ...mark, fill: "var(--page)", stroke: colour(1), "stroke-width": 2 }, group);
-    text(content, { x: x(px) + 8, y: y(py) + (start ? -6 : 13) }, group);
+    text(content, { x: x(px) + 8, y: y(py) + (start ? -6 : 13), class: "over" }, group);
   }
 
   function ring(group, k, width) {
@@ -133,7 +137,10 @@ function mapFigure(host, map) {
     items[rings].name.textContent = larger === 1 ? "95 % ellipse"
       : `95 % ellipse, drawn ${larger} times as large`;
     const every = Math.max(1, Math.ceil((to - from + 1) / ELLIPSES));
-    for (let k = from; k <= to; k += every) ring(group, k, 0.7);
+    // One that would cover the map shows at the cursor only.
+    const largest = 0.25 * svg.viewBox.baseVal.width / (scale * larger);
+    for (let k = from; k <= to; k += every)
+      if (map.ellipses.long[k] < largest) ring(group, k, 0.7);
   }
 
   function point() {
@@ -152,10 +159,12 @@ function mapFigure(host, map) {
       }, marks);
     });
     if (at === null) return;
+    for (const each of map.obstacles)
+      if (each[3] <= at && each[4] >= at) obstacle(marks, each, 0.5);
     if (map.ellipses) ring(marks, nearest(map.ellipses.t, at), 1.6);
     for (const forecast of map.forecasts) {
       const k = before(forecast.t, at);
-      if (k >= 0)
+      if (k >= 0 && at <= forecast.t[k] + forecast.lasts)
         line(marks, { x: forecast.x[k], y: forecast.y[k] }, 0, forecast.x[k].length - 1,
           forecast.colour, forecast.width, 0.8);
     }

@@ -2,7 +2,9 @@
 
 const NS = "http://www.w3.org/2000/svg";
 const LEFT = 54, RIGHT = 10, TOP = 6, BOTTOM = 20, LABEL = 12, CHART = 168, ROW = 27;
-const STEP = 0.01, SHORTEST_VIEW = 0.05, ELLIPSES = 40, VISIBLE = 4;
+const STEP = 0.01, SHORTEST_VIEW = 0.05, ELLIPSES = 40, VISIBLE = 4, CROWD = 50;
+// Of so many values this share may lie beyond the axis if it would span so many times as much.
+const MANY = 50, FEW = 0.003, WILD = 8;
 const data = JSON.parse(document.getElementById("report-data").textContent);
 const end = Math.max(data.duration, SHORTEST_VIEW);
 const view = { from: 0, to: end, at: null };

@@ -21,12 +21,12 @@ from ebm_mpc_ros.tools.report_numbers import (
     pose_errors,
     thinned,
 )
-from ebm_mpc_ros.tools.report_reading import Forecast, Track
+from ebm_mpc_ros.tools.report_run import Forecast, Track
 
 
 def track(times, x, y=None, yaw=None):
     zeros = np.zeros(len(times))
-    states = np.stack([x, zeros if y is None else y, zeros if yaw is None else yaw, zeros, zeros])
+    states = np.stack([x, zeros if y is None else y, zeros if yaw is None else yaw, *[zeros] * 3])
     return Track("/odom", "odom", np.asarray(times, float), states.T, np.zeros((len(times), 3, 3)))
 
 
@@ -84,11 +84,11 @@ def test_pose_errors_are_taken_where_both_are_and_headings_wrap():
 
 def test_a_late_command_is_no_larger_acceleration():
     times = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.252, 0.35, 2.0, 2.05])
-    commands = np.column_stack([times, 2.0 * np.round(times / 0.05) * 0.05, np.zeros(9)])
+    commands = np.column_stack([times, 2.0 * np.round(times / 0.05) * 0.05, np.zeros((9, 2))])
     changes = accelerations(commands)
     np.testing.assert_allclose(np.delete(changes[:, 1], 6), 2.0)
     assert np.isnan(changes[6, 1])
-    assert accelerations(commands[:1]).shape == (0, 3)
+    assert accelerations(commands[:1]).shape == (0, 4)
 
 
 def test_forecast_errors_grow_as_the_forecast_goes_astray():
@@ -138,10 +138,18 @@ def test_innovations_survive_being_written(tmp_path):
 
 
 def test_numbers_are_rounded_to_what_a_figure_can_show():
-    assert numbers([0.0, 1 / 3, np.nan, 10.0]) == [0.0, 0.333, None, 10.0]
+    assert numbers([0.0, 1 / 3, np.nan, 10.0]) == [0.0, 0.3333, None, 10.0]
+    assert numbers([12345.678, 12345.679]) == [12345.678, 12345.679]
+    assert numbers([12345.0, 12345.0]) == [12345.0, 12345.0]
+    assert numbers([1 / 3, 10.0], 2) == [0.33, 10.0]
     assert numbers([1e-6, 2e-6]) == [1e-6, 2e-6]
     assert numbers([np.nan]) == [None]
     assert numbers([]) == []
+
+
+def test_an_outlier_leaves_the_other_numbers_as_they_are():
+    assert numbers([0.51234, -0.7, 0.01, np.inf, 2e6]) == [0.5123, -0.7, 0.01, None, 2e6]
+    assert numbers([1e-4, 0.0004, 25.0]) == [1e-4, 4e-4, 25.0]
 
 
 def test_a_line_has_a_gap_where_nothing_came():

@@ -2,7 +2,7 @@
 
 import pytest
 from browsing import CHROMIUM, DRIVER, browser
-from recorded_run import NASTY, Said, whole_run
+from recorded_run import NASTY, RunWriter, Said, whole_run
 from replaying import ROOT
 
 from ebm_mpc_ros.__main__ import main
@@ -36,6 +36,27 @@ def shown(session, page):
     session.open(page)
     session.script("document.activeElement.blur(); window.scrollTo(0, 0)")
     return session
+
+
+@pytest.fixture(scope="module")
+def wild(tmp_path_factory):
+    """A page of one wild speed, covariances that start huge, many obstacles and long names."""
+    folder = tmp_path_factory.mktemp("wild")
+    long = "a_robot_with_a_rather_long_name_indeed/left_rear_module/wheel_odometry"
+    with RunWriter(folder / "run") as bag:
+        for k in range(1200):
+            time = k / 20
+            variance = 1e9 if k < 3 else 0.01
+            bag.odometry("odometry/filtered", time, time, speed=1.0, variance=variance)
+            bag.odometry(long, time, time, 0.1, speed=1.0)
+            bag.command(time, 60.0 if k == 600 else 1.0)
+            if k % 10 == 0:
+                bag.obstacle(time, time, 2.0, 0.3)
+                bag.status(time, long, 1, "word " * 100)
+        bag.path("plan", 0.0, [(0.0, 0.0), (50.0, 0.0)])
+        bag.path("plan", 30.0, [])
+    assert main(["report", str(folder / "run"), "--out", str(folder / "page.html")]) == 0
+    return folder / "page.html"
 
 
 def time_shown(session):
@@ -80,6 +101,41 @@ def test_nothing_is_wider_than_the_window(shown, width, dark):
     )
     assert max(wide) <= width
     assert min(wide) > 0.35 * width if width > 1100 else min(wide) > 0.8 * width
+
+
+@pytest.mark.parametrize("width", [400, 600, 1280])
+def test_long_names_are_no_wider_than_the_window(session, wild, width):
+    session.resize(width, 900)
+    session.open(wild)
+    assert session.script("return document.documentElement.scrollWidth") <= width
+    wide = "const t = document.querySelector('.events'); return t.scrollWidth - t.clientWidth"
+    assert session.script(wide) <= 0 or width < 600
+
+
+def test_a_wild_value_does_not_flatten_the_others_and_is_told(session, wild):
+    session.resize(1280, 900)
+    session.open(wild)
+    texts = session.script(
+        "return [...document.querySelectorAll('[data-figure]')].map("
+        "f => [...f.querySelectorAll('svg.plot text')].map(t => t.textContent))"
+    )
+    speed = texts[2]
+    assert "speed (m/s)" in speed
+    assert "▲ up to 60" in speed
+    assert "1.0" in speed
+    ellipses = "return Math.max(...[...document.querySelectorAll('.plot ellipse')].map(e => e.rx"
+    assert session.script(f"{ellipses}.baseVal.value))") < 400
+
+
+def test_a_cancelled_plan_shows_as_long_as_it_stood(session, wild):
+    session.resize(1280, 900)
+    session.open(wild)
+    thick = "return document.querySelectorAll('.plot path[stroke-width=\"5\"]').length"
+    assert session.script(thick) == 1
+    session.script("document.querySelectorAll('svg.plot')[2].focus({preventScroll: true})")
+    session.keys(END, "+", "+")
+    assert time_shown(session).startswith("44.96 to")
+    assert session.script(thick) == 0
 
 
 def test_a_scheme_of_colours_for_the_dark(shown):
