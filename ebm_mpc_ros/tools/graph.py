@@ -180,7 +180,6 @@ def gazebo_graph(
     params_file: Path,
     robot_files: Sequence[Path] = (),
     checkpoint: str = "",
-    use_sim_time: bool = True,
 ) -> tuple[NodeSpec, ...]:
     """Return what drives the robot in Gazebo on a course: as `simulation_graph`, and the relay.
 
@@ -192,7 +191,7 @@ def gazebo_graph(
     relay = NodeSpec(
         name="relay_node",
         params_files=(params_file, *robot_files),
-        parameters={"use_sim_time": use_sim_time},
+        parameters={"use_sim_time": True},
     )
     driving = _course_graph(
         controller=controller,
@@ -201,7 +200,7 @@ def gazebo_graph(
         params_file=share_directory() / "config" / "gazebo.yaml",
         robot_files=(params_file, *robot_files),
         checkpoint=checkpoint,
-        use_sim_time=use_sim_time,
+        use_sim_time=True,
     )
     return (relay, *driving)
 

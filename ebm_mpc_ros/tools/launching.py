@@ -12,6 +12,7 @@ from launch_ros.actions import Node
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from ebm_mpc_ros.ros.parameter_file import check_speaks_of
+from ebm_mpc_ros.ros.parameters import Kind, Parameter, ParameterError
 from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
@@ -119,6 +120,45 @@ def text(context: LaunchContext, name: str) -> str:
 def flag(context: LaunchContext, name: str) -> bool:
     """Return a launch argument's value as a boolean."""
     return text(context, name) == "true"
+
+
+def number(
+    context: LaunchContext,
+    name: str,
+    *,
+    kind: Kind = "float",
+    above: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Return a launch argument's value as a number within its bounds, those of a `Parameter`.
+
+    Raises:
+        RuntimeError: It is none, or out of bounds.
+    """
+    row = Parameter(
+        name=name,
+        kind=kind,
+        default=0,
+        description="",
+        above=above,
+        minimum=minimum,
+        maximum=maximum,
+    )
+    given = text(context, name)
+    try:
+        return row.check(int(given) if kind == "int" else float(given))
+    except (ValueError, ParameterError) as error:
+        raise RuntimeError(f"{name}:={given}: must be {row.allowed}") from error
+
+
+def seed(context: LaunchContext) -> int:
+    """Return the argument seed.
+
+    Raises:
+        RuntimeError: It can't be one.
+    """
+    return int(number(context, "seed", kind="int", minimum=0))
 
 
 def absolute_namespace(context: LaunchContext) -> str:

@@ -53,16 +53,21 @@ def test_a_replay_ends_with_its_bag_and_leaves_nothing_behind(launched):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("name", "arguments", "words"),
     [
-        ({"robot": "missing.yaml"}, "robot:=missing.yaml: no such file"),
-        ({"params_file": "missing.yaml"}, "params_file:=missing.yaml: no such file"),
-        ({"remap": "cmd_vel"}, "'cmd_vel' must be FROM:=TO"),
-        ({"controller": "joystick"}, "'joystick': must be policy_mpc, mpc, policy"),
+        ("bringup", {"robot": "missing.yaml"}, "robot:=missing.yaml: no such file"),
+        ("bringup", {"params_file": "missing.yaml"}, "params_file:=missing.yaml: no such file"),
+        ("bringup", {"remap": "cmd_vel"}, "'cmd_vel' must be FROM:=TO"),
+        ("bringup", {"controller": "joystick"}, "'joystick': must be policy_mpc, mpc, policy"),
+        ("simulation", {"seed": "-1"}, "seed:=-1: must be a whole number, at least 0"),
+        ("simulation", {"rate": "abc"}, "rate:=abc: must be a number above 0, at most 1"),
+        ("simulation", {"rate": "0"}, "rate:=0: must be a number above 0"),
+        ("gazebo", {"seed": "abc"}, "seed:=abc: must be a whole number, at least 0"),
+        ("gazebo", {"use_sim_time": "false"}, "use_sim_time:=false: Gazebo's time is simulated"),
     ],
 )
-def test_a_mistake_starts_nothing_and_is_one_line(launched, arguments, words):
-    launch = launched("bringup", **arguments)
+def test_a_mistake_starts_nothing_and_is_one_line(launched, name, arguments, words):
+    launch = launched(name, **arguments)
     assert launch.process.wait(40.0) == 1
     assert words in launch.output
     assert "Traceback" not in launch.output
