@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -29,26 +29,44 @@ class ParameterFileError(UserError):
     """A parameter file can't be read, or has nothing for the node."""
 
 
+class NoParametersError(ParameterFileError):
+    """No file has anything for the node."""
+
+
 def load_parameters(path: Path, node_name: str) -> dict[str, Any]:
     """Return the parameters that the file at `path` gives to the node /`node_name`.
+
+    Raises:
+        ParameterFileError: The file is missing, is no parameter YAML, or has no such node.
+    """
+    return load_layers((path,), node_name)
+
+
+def load_layers(paths: Sequence[Path], node_name: str) -> dict[str, Any]:
+    """Return the parameters that several files give to the node /`node_name`; the last one wins.
 
     Keys match as in rcl: a name, a namespace of names, and the wildcards * and **; later keys
     win. Nested parameters come back with dotted names.
 
     Raises:
-        ParameterFileError: The file is missing, is no parameter YAML, or has no such node.
+        NoParametersError: No file has such a node.
+        ParameterFileError: A file is missing or is no parameter YAML.
     """
-    sections = list(_sections("", _parse(path), path))
     wanted = "/" + node_name.lstrip("/")
     found: dict[str, Any] = {}
+    names: list[str] = []
     matched = False
-    for key, parameters in sections:
-        if _matches(key, wanted):
-            matched = True
-            found.update(_flat("", parameters))
+    for path in paths:
+        for key, parameters in _sections("", _parse(path), path):
+            names.append(key)
+            if _matches(key, wanted):
+                matched = True
+                found.update(_flat("", parameters))
     if not matched:
-        names = ", ".join(key for key, _ in sections) or "none"
-        raise ParameterFileError(f"{path}: no parameters for node {node_name!r}; it has {names}")
+        raise NoParametersError(
+            f"{', '.join(map(str, paths))}: no parameters for node {node_name!r}; "
+            f"it has {', '.join(names) or 'none'}"
+        )
     return found
 
 

@@ -6,11 +6,13 @@ import argparse
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import yaml
 from rich.table import Table
 
 from ebm_mpc_ros.errors import UserError
-from ebm_mpc_ros.ros.parameter_file import check_speaks_of
+from ebm_mpc_ros.ros.parameter_file import check_speaks_of, load_layers
 from ebm_mpc_ros.simulation.courses import course_names, load_course
 from ebm_mpc_ros.tools.console import command, console, progress
 from ebm_mpc_ros.tools.drive import Drive, Summary, read_drive, summarise
@@ -25,7 +27,10 @@ from ebm_mpc_ros.tools.graph import (
     simulation_graph,
 )
 from ebm_mpc_ros.tools.processes import Processes
-from ebm_mpc_ros.tools.report_source import PARAMETERS
+from ebm_mpc_ros.tools.report_source import PAGE, PARAMETERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _START_PATIENCE = 60.0
 _STALL_PATIENCE = 20.0
@@ -33,6 +38,9 @@ _SLUGGISH = 0.5
 _FAILED = 1
 _SHIPPED, _NONE = "shipped", "none"
 _CANNOT = "can't configure: "
+_RECORD = (
+    "# What the nodes of this drive ran with. Not for a robot: here it drives from the start.\n"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,9 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Drive, then judge: 1 if a node died or the robot left the course or touched something."""
     graph = _graph(arguments)
+    parameters = _parameters(graph)
     out: Path = arguments.out
     bag = _fresh(out)
-    shutil.copyfile(default_params_file(), out / PARAMETERS)
+    (out / PARAMETERS).write_text(parameters, encoding="utf-8")
     specs = (
         *graph,
         recorder(
@@ -144,6 +153,20 @@ def _checkpoint(arguments: argparse.Namespace) -> str:
     if given == _SHIPPED:
         return "" if arguments.controller == "mpc" else SHIPPED_POLICY
     return "" if given == _NONE else given
+
+
+def _parameters(graph: Sequence[NodeSpec]) -> str:
+    """Return what the nodes run with, their files and what overrules these merged."""
+    content = {
+        f"/**/{spec.name}": {
+            "ros__parameters": {
+                **(load_layers(spec.params_files, spec.name) if spec.params_files else {}),
+                **spec.parameters,
+            }
+        }
+        for spec in graph
+    }
+    return _RECORD + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
 
 
 class _DriveFailedError(Exception):
@@ -222,7 +245,8 @@ def _fresh(out: Path) -> Path:
         logs.mkdir(parents=True, exist_ok=True)
         for log in logs.glob("*_node.log"):
             log.unlink()
-        (out / "drive.png").unlink(missing_ok=True)
+        for result in ("drive.png", PAGE):
+            (out / result).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror or error}") from error
     shutil.rmtree(bag, ignore_errors=True)

@@ -72,7 +72,7 @@ class Chart:
                 "draw": draw,
                 "colour": colour,
                 "dashed": dashed,
-                "x": numbers(x[kept], 1e-3),
+                "x": numbers(x[kept], 3),
                 "y": numbers(y[kept]),
             }
         )
@@ -86,7 +86,7 @@ class Chart:
                 "name": name,
                 "draw": "band",
                 "colour": colour,
-                "x": numbers(x[kept], 1e-3),
+                "x": numbers(x[kept], 3),
                 "y": numbers(low[kept]),
                 "high": numbers(high[kept]),
             }
@@ -160,16 +160,30 @@ class Panel:
     figures: Sequence[Chart | Strip | Table] = ()
 
 
-def numbers(values: Any, resolution: float = 0.0) -> list[float | None]:
-    """Return numbers for the page, to a ten-thousandth of their span; None for NaN."""
+def numbers(values: Any, decimals: int | None = None) -> list[float | None]:
+    """Return numbers for the page; None for those that are not finite.
+
+    Without `decimals` each keeps four significant digits, no less than ones, and what tells it from
+    the others: a ten-thousandth of their span.
+    """
     array = np.asarray(values, dtype=float)
-    finite = array[np.isfinite(array)]
-    if not finite.size:
+    finite = np.isfinite(array)
+    if decimals is not None:
+        digits = np.full(array.size, decimals)
+    elif finite.any():
+        span = float(np.ptp(array[finite]))
+        size = np.abs(np.where(finite & (array != 0.0), array, 1.0))
+        digits = np.maximum(3 - np.floor(np.log10(size)).astype(int), 0)
+        if span > 0.0:
+            digits = np.maximum(digits, 4 - int(np.floor(np.log10(span))))
+    else:
         return [None] * array.size
-    span = float(finite.max() - finite.min()) or abs(float(finite[0])) or 1.0
-    digits = 4 - int(np.floor(np.log10(resolution * 1e4 if resolution else span)))
-    rounded: list[float] = np.round(array, digits).tolist()
-    return [value if np.isfinite(value) else None for value in rounded]
+    return [
+        round(value, places) if there else None
+        for value, places, there in zip(
+            array.tolist(), digits.tolist(), finite.tolist(), strict=True
+        )
+    ]
 
 
 def ordinal(number: int) -> str:

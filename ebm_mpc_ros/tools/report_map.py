@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ebm_mpc_ros.tools.report_reading import Forecast, Run, Track
 
 _TRACK, _ELLIPSES, _FORECASTS, _PLAN = 4000, 600, 300, 300
-_RESOLUTION = 1e-3
+_DECIMALS = 3
 _NAMES = {"prediction": "MPC's prediction at the cursor", "policy": "policy's plan at the cursor"}
 _COLOURS = {"prediction": FORECAST, "policy": POLICY}
 _WIDTHS = {"prediction": 2, "policy": 6}
@@ -70,8 +70,7 @@ def make_map(run: Run) -> Map | None:
         "tracks": tracks,
         "ellipses": _ellipses(run.estimate) if run.estimate is not None else None,
         "obstacles": [
-            [*numbers(o[:3], _RESOLUTION), round(o.begin, 2), round(o.end, 2)]
-            for o in run.obstacles
+            [*numbers(o[:3], _DECIMALS), round(o.begin, 2), round(o.end, 2)] for o in run.obstacles
         ],
         "plans": [_plan(plan) for plan in run.plans],
         "forecasts": [
@@ -112,10 +111,10 @@ def _track(
         "name": name,
         "colour": colour,
         "dashed": dashed,
-        "t": numbers(track.times[kept], _RESOLUTION),
-        "x": numbers(track.states[kept, 0], _RESOLUTION),
-        "y": numbers(track.states[kept, 1], _RESOLUTION),
-        "yaw": numbers(track.states[kept, 2], _RESOLUTION),
+        "t": numbers(track.times[kept], _DECIMALS),
+        "x": numbers(track.states[kept, 0], _DECIMALS),
+        "y": numbers(track.states[kept, 1], _DECIMALS),
+        "yaw": numbers(track.states[kept, 2], _DECIMALS),
     }
 
 
@@ -126,12 +125,12 @@ def _ellipses(track: Track) -> dict[str, Any] | None:
     if not usable.any():
         return None
     return {
-        "t": numbers(track.times[kept], _RESOLUTION),
-        "x": numbers(track.states[kept, 0], _RESOLUTION),
-        "y": numbers(track.states[kept, 1], _RESOLUTION),
+        "t": numbers(track.times[kept], _DECIMALS),
+        "x": numbers(track.states[kept, 0], _DECIMALS),
+        "y": numbers(track.states[kept, 1], _DECIMALS),
         "long": numbers(found.long[usable]),
         "short": numbers(found.short[usable]),
-        "angle": numbers(found.angle[usable], _RESOLUTION),
+        "angle": numbers(found.angle[usable], _DECIMALS),
     }
 
 
@@ -140,8 +139,8 @@ def _plan(plan: Forecast) -> dict[str, Any]:
     x, y = plan.places[kept].T
     return {
         "t": round(float(plan.times[0]), 2),
-        "x": numbers(x, _RESOLUTION),
-        "y": numbers(y, _RESOLUTION),
+        "x": numbers(x, _DECIMALS),
+        "y": numbers(y, _DECIMALS),
     }
 
 
@@ -149,7 +148,7 @@ def _forecasts(found: list[Forecast]) -> dict[str, Any]:
     kept, _ = thinned(len(found), _FORECASTS)
     chosen = [found[k] for k in kept.tolist()]
     return {
-        "t": numbers([f.times[0] for f in chosen], _RESOLUTION),
-        "x": [numbers(f.places[::2, 0], _RESOLUTION) for f in chosen],
-        "y": [numbers(f.places[::2, 1], _RESOLUTION) for f in chosen],
+        "t": numbers([f.times[0] for f in chosen], _DECIMALS),
+        "x": [numbers(f.places[::2, 0], _DECIMALS) for f in chosen],
+        "y": [numbers(f.places[::2, 1], _DECIMALS) for f in chosen],
     }

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PARAMETERS = "params.yaml"
 """Where demo keeps what the nodes ran with."""
+PAGE = "report.html"
+"""The report in a folder that demo or replay made."""
 _METADATA = "metadata.yaml"
 _LIMITS = (
     "max_speed",
@@ -69,7 +71,7 @@ def find_source(path: Path) -> Source:
         return Source(path, path.with_suffix(".report.html"), path.stem)
     if (path / _METADATA).is_file():
         return Source(path, path.resolve().parent / f"{name}.report.html", name)
-    page = path / "report.html"
+    page = path / PAGE
     if (path / "bag" / _METADATA).is_file():
         return Source(path / "bag", page, name, params=_there(path / PARAMETERS))
     if (path / "estimate" / _METADATA).is_file():

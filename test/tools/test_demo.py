@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from ebm_mpc_ros.__main__ import main
+from ebm_mpc_ros.ros.parameter_file import load_parameters
 from ebm_mpc_ros.simulation.courses import load_course
 from ebm_mpc_ros.tools.drive import Drive, Track, summarise
+from ebm_mpc_ros.tools.graph import default_params_file
 
 pytest.importorskip("rclpy")
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +27,13 @@ def demo(out, *arguments):
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("checkpoint", ["shipped", "none"])
 def test_the_demo_drives_and_leaves_its_results(tmp_path, checkpoint):
+    robot = tmp_path / "robot.yaml"
+    robot.write_text("/**/mpc_node: {ros__parameters: {obstacle_clearance: 0.11}}")
+    former = tmp_path / "report.html"
+    former.write_text("of the former run")
+    wanted = ("--seconds", "6", "--course", "slalom", "--checkpoint", checkpoint)
     run = subprocess.run(
-        demo(tmp_path, "--seconds", "6", "--course", "slalom", "--checkpoint", checkpoint),
+        demo(tmp_path, *wanted, "--robot", str(robot)),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -39,7 +46,11 @@ def test_the_demo_drives_and_leaves_its_results(tmp_path, checkpoint):
     assert (tmp_path / "drive.png").stat().st_size > 10_000
     assert (tmp_path / "bag" / "metadata.yaml").is_file()
     assert f"report {tmp_path}" in run.stdout
-    assert (tmp_path / "params.yaml").is_file()
+    ran_with = load_parameters(tmp_path / "params.yaml", "mpc_node")
+    shipped = load_parameters(default_params_file(), "mpc_node")
+    drive = {"use_sim_time": True, "enabled": True, "cruise_speed": load_course("slalom").speed}
+    assert ran_with == {**shipped, "obstacle_clearance": 0.11, **drive}
+    assert not former.exists()
     assert (tmp_path / "logs" / "mpc_node.log").is_file()
 
 

@@ -138,10 +138,18 @@ def test_innovations_survive_being_written(tmp_path):
 
 
 def test_numbers_are_rounded_to_what_a_figure_can_show():
-    assert numbers([0.0, 1 / 3, np.nan, 10.0]) == [0.0, 0.333, None, 10.0]
+    assert numbers([0.0, 1 / 3, np.nan, 10.0]) == [0.0, 0.3333, None, 10.0]
+    assert numbers([12345.678, 12345.679]) == [12345.678, 12345.679]
+    assert numbers([12345.0, 12345.0]) == [12345.0, 12345.0]
+    assert numbers([1 / 3, 10.0], 2) == [0.33, 10.0]
     assert numbers([1e-6, 2e-6]) == [1e-6, 2e-6]
     assert numbers([np.nan]) == [None]
     assert numbers([]) == []
+
+
+def test_an_outlier_leaves_the_other_numbers_as_they_are():
+    assert numbers([0.51234, -0.7, 0.01, np.inf, 2e6]) == [0.5123, -0.7, 0.01, None, 2e6]
+    assert numbers([1e-4, 0.0004, 25.0]) == [1e-4, 4e-4, 25.0]
 
 
 def test_a_line_has_a_gap_where_nothing_came():
