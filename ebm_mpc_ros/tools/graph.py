@@ -12,7 +12,7 @@ from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.simulation.courses import load_course
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 CONTROLLERS = {
@@ -30,6 +30,10 @@ ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node")
 
 TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
 """Remappings that give each namespace its own frames, as Nav2 has it."""
+
+OWN_CLOCK = ("/clock", "clock")
+"""Remapping that gives a namespace its own time."""
+_REPLAYED = "replayed"
 
 RECORDED = (
     "odometry/filtered nav_msgs/msg/Odometry",
@@ -53,12 +57,14 @@ RECORDED_LATCHED = (
 class NodeSpec:
     """One process of the graph: a node, its parameter files, and parameters that overrule them.
 
-    `name` is that of the node and of its console script. Of two files the later one wins.
+    `name` is that of the node and of its console script. Of two files the later one wins. `remap`
+    has rules (from, to) beside `TRANSFORMS`, before which they go.
     """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     params_files: Sequence[Path] = ()
+    remap: Sequence[tuple[str, str]] = ()
 
     def command(self, namespace: str = "") -> list[str]:
         """Return the command line that runs it without `ros2 run`."""
@@ -66,8 +72,8 @@ class NodeSpec:
         line = [sys.executable, "-m", module, "--ros-args", "-r", f"__node:={self.name}"]
         if namespace:
             line += ["-r", f"__ns:=/{namespace.strip('/')}"]
-        for absolute, relative in TRANSFORMS:
-            line += ["-r", f"{absolute}:={relative}"]
+        for before, after in (*self.remap, *TRANSFORMS):
+            line += ["-r", f"{before}:={after}"]
         for file in self.params_files:
             line += ["--params-file", str(file)]
         for key, value in self.parameters.items():
@@ -240,20 +246,61 @@ def _course_graph(
 def replay_graph(
     *,
     bag: Path,
+    topics: Mapping[str, str],
     params_file: Path,
     rate: float,
     with_player: bool,
     robot_files: Sequence[Path] = (),
     use_sim_time: bool = True,
+    event_log: str = "",
 ) -> tuple[NodeSpec, ...]:
-    """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player."""
+    """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player.
+
+    A robot that hears them must not take them for its own: what is played goes to
+    replayed/TOPIC, which the estimator here listens to, and time to the namespace's own clock.
+
+    Args:
+        bag: What is played.
+        topics: The bag's topics to play by the estimator's names for them, `topics_read_live`'s.
+        params_file: Of the estimator.
+        rate: Bag seconds in a second.
+        with_player: Whether to play with `player_node`; else `bag_play` says how.
+        robot_files: What differs from `params_file`, the last one last.
+        use_sim_time: Whether time is that of the bag.
+        event_log: New bag folder for the estimator's event log; empty for what the files say.
+    """
     estimator = NodeSpec(
         name="ekf_node",
         params_files=(params_file, *robot_files),
-        parameters={"use_sim_time": use_sim_time},
+        parameters={
+            "use_sim_time": use_sim_time,
+            **({"event_log": event_log} if event_log else {}),
+        },
+        remap=(*((name, f"{_REPLAYED}{topic}") for name, topic in topics.items()), OWN_CLOCK),
     )
-    player = NodeSpec(name="player_node", parameters={"bag": str(bag), "rate": rate})
+    played = sorted(set(topics.values()))
+    player = NodeSpec(
+        name="player_node",
+        parameters={"bag": str(bag), "rate": rate, "topics": played},
+        remap=(*((topic, f"{_REPLAYED}{topic}") for topic in played), OWN_CLOCK),
+    )
     return (estimator, player) if with_player else (estimator,)
+
+
+def bag_play(bag: Path, topics: Iterable[str], rate: float, namespace: str) -> list[str]:
+    """Return the `ros2 bag play` that stands in for the player of `replay_graph`.
+
+    Args:
+        bag: What is played.
+        topics: The bag's topics to play.
+        rate: Bag seconds in a second.
+        namespace: That of the nodes, such as /robot1; empty for none.
+    """
+    played = sorted(set(topics))
+    rules = [(topic, f"{_REPLAYED}{topic}") for topic in played]
+    remap = [f"{before}:={namespace}/{after}" for before, after in (*rules, OWN_CLOCK)]
+    line = ["ros2", "bag", "play", str(bag), "--clock", "100", "--rate", str(rate)]
+    return [*line, "--topics", *played, "--remap", *remap]
 
 
 def recorder(bag: Path, *, announce: str) -> NodeSpec:

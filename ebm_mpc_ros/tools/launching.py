@@ -222,7 +222,7 @@ def to_actions(
             name=spec.name,
             namespace=namespace,
             parameters=[*map(str, spec.params_files), dict(spec.parameters)],
-            remappings=[*remap, *TRANSFORMS],
+            remappings=[*remap, *spec.remap, *TRANSFORMS],
             respawn=respawn,
             respawn_delay=_RESPAWN_DELAY,
             output="screen",

@@ -64,6 +64,10 @@ class RunWriter:
         twist = self._twist(speed, 0.0)
         self._write("cmd_vel", "geometry_msgs/msg/Twist", time, twist.linear, twist.angular)
 
+    def clock(self, time):
+        kind = "rosgraph_msgs/msg/Clock"
+        self._write("/clock", kind, time, self._header(time).stamp)
+
     def path(self, topic, time, places, step=0.0):
         kind = "geometry_msgs/msg/PoseStamped"
         poses = [

@@ -93,7 +93,12 @@ def test_the_estimator_starts_where_the_course_does():
 
 
 def test_a_replay_has_a_player_only_of_its_own(tmp_path):
-    arguments = {"bag": tmp_path, "params_file": default_params_file(), "rate": 2.0}
+    arguments = {
+        "bag": tmp_path,
+        "topics": {"imu": "/imu"},
+        "params_file": default_params_file(),
+        "rate": 2.0,
+    }
     assert names(replay_graph(with_player=True, **arguments)) == {"ekf_node", "player_node"}
     assert names(replay_graph(with_player=False, **arguments)) == {"ekf_node"}
 
