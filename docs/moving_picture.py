@@ -30,6 +30,7 @@ from ebm_mpc_ros.learning.bags import open_bag  # noqa: E402  the package is fou
 from ebm_mpc_ros.models import rotation  # noqa: E402
 from ebm_mpc_ros.ros.conversion import quaternion, stamp_of  # noqa: E402
 from ebm_mpc_ros.simulation.robot import ROBOT_RADIUS  # noqa: E402
+from ebm_mpc_ros.tools.report_numbers import ellipses  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT, _DPI = 800, 470, 100
 _ROOM = 0.9  # m, around the course
 _COLOURS, _LOOKED_AT = 128, 8
-_CHI2_95 = 5.991  # of two degrees of freedom
 _MAGNIFIED = 3.0
 _STALE = 0.5  # s after which what was planned is no longer shown
 _TRUTH, _ESTIMATE, _PREDICTION = "black", "tab:blue", "tab:purple"
@@ -205,10 +205,10 @@ def _draw_legend(axes: Axes, trail: Line2D, ellipse: Ellipse, prediction: Line2D
 
 def _place(ellipse: Ellipse, pose: tuple[float, ...], covariance: NDArray[np.float64]) -> None:
     """Show the magnified 95 % ellipse of an estimated place."""
-    variances, directions = np.linalg.eigh(covariance)
-    height, width = 2.0 * _MAGNIFIED * np.sqrt(_CHI2_95 * variances)
-    ellipse.set(center=pose[:2], width=width, height=height)
-    ellipse.set_angle(np.degrees(np.arctan2(directions[1, 1], directions[0, 1])))
+    (long,), (short,), (angle,) = ellipses(covariance[None])
+    across = 2.0 * _MAGNIFIED
+    ellipse.set(center=pose[:2], width=across * long, height=across * short)
+    ellipse.set_angle(np.degrees(angle))
 
 
 def _stacked(frames: list[Image.Image]) -> Image.Image:

@@ -51,7 +51,8 @@ class Bag:
         self.topics: Mapping[str, Topic] = topics
         self.watch: Callable[[int], None] | None = None
         """Told now and then how many messages have been read."""
-        self._read = 0
+        self.read = 0
+        """How many messages have been read."""
         self.start_time: int = reader.start_time
         self.end_time: int = reader.end_time
 
@@ -111,9 +112,9 @@ class Bag:
                 return
             except Exception as error:
                 raise BagError(f"{self._path}: the bag is damaged: {_one_line(error)}") from error
-            self._read += 1
-            if self.watch is not None and self._read % _WATCHED == 0:
-                self.watch(self._read)
+            self.read += 1
+            if self.watch is not None and self.read % _WATCHED == 0:
+                self.watch(self.read)
             yield connection.topic, time, connection.msgtype, raw
 
     def to_cdr(self, raw: bytes, kind: str) -> bytes:

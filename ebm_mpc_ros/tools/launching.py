@@ -164,7 +164,8 @@ def seed(context: LaunchContext) -> int:
 def absolute_namespace(context: LaunchContext) -> str:
     """Return the namespace of the nodes: the argument's within that of the launch; may be empty."""
     pushed = context.launch_configurations.get("ros_namespace")
-    return make_namespace_absolute(prefix_namespace(pushed, text(context, "namespace"))) or ""
+    found = make_namespace_absolute(prefix_namespace(pushed, text(context, "namespace")))
+    return (found or "").rstrip("/")
 
 
 def params_file(context: LaunchContext) -> Path:

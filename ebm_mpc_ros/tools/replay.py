@@ -14,7 +14,7 @@ from ebm_mpc_ros.learning.bags import Bag, open_bag
 from ebm_mpc_ros.ros.conversion import quaternion, vector
 from ebm_mpc_ros.ros.estimator import Estimator
 from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
-from ebm_mpc_ros.ros.parameter_file import load_parameters
+from ebm_mpc_ros.ros.parameter_file import load_layers
 from ebm_mpc_ros.tools.console import command, console, progress
 from ebm_mpc_ros.tools.innovations import FILE, InnovationRecorder
 from ebm_mpc_ros.tools.replay_output import (
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.params is None:
                 raise UserError("--params FILE is needed: the parameters of ekf_node")
             estimator = estimator_for(
-                bag, arguments.params, arguments.node, arguments.static_transform, recorder
+                bag, (arguments.params,), arguments.node, arguments.static_transform, recorder
             )
             make_folder(arguments.out)
             track = _replay(estimator, bag)
@@ -100,26 +100,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def estimator_for(
     bag: Bag,
-    params: Path,
+    params: Sequence[Path],
     node: str = "ekf_node",
     static_transforms: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> Estimator:
-    """Return the estimator of a parameter file, with the transforms that the bag has.
+    """Return the estimator of parameter files, with the transforms that the bag has.
 
     Args:
         bag: The bag to be replayed.
-        params: The parameter file.
-        node: The node in it.
+        params: The parameter files; of two the later one wins.
+        node: The node in them.
         static_transforms: Mountings that overrule those of file and bag.
         observer: Told of every measurement.
 
     Raises:
         UserError: A parameter, a transform or the type of a topic is not allowed.
     """
-    estimator, unknown = Estimator.from_parameters(load_parameters(params, node), observer)
+    estimator, unknown = Estimator.from_parameters(load_layers(params, node), observer)
     for name in unknown:
-        console.print(f"warning: {params}: unknown parameter {name}", style="yellow")
+        console.print(
+            f"warning: {', '.join(map(str, params))}: unknown parameter {name}", style="yellow"
+        )
     try:
         overrides = [parse_transform(text) for text in static_transforms]
     except ValueError as error:

@@ -14,9 +14,9 @@ from ebm_mpc_ros.tools.report_driving import command_panels, forecast_panel
 from ebm_mpc_ros.tools.report_filter import error_panel, innovation_panel, nis_panel, sigma_panel
 from ebm_mpc_ros.tools.report_health import events_panel, times_panel
 from ebm_mpc_ros.tools.report_map import make_map
-from ebm_mpc_ros.tools.report_page import Page, render
-from ebm_mpc_ros.tools.report_reading import read_run, with_estimates
-from ebm_mpc_ros.tools.report_source import find_source, innovations_of, limits_of
+from ebm_mpc_ros.tools.report_page import Page, is_page, render
+from ebm_mpc_ros.tools.report_reading import read_run
+from ebm_mpc_ros.tools.report_source import drivers_in, find_source, innovations_of, limits_of
 from ebm_mpc_ros.tools.report_summary import tiles
 from ebm_mpc_ros.tools.report_topics import ROLES, assign
 from ebm_mpc_ros.tools.train_process import terminable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import argparse
 
     from ebm_mpc_ros.learning.bags import Bag
-    from ebm_mpc_ros.tools.report_reading import Run
-    from ebm_mpc_ros.tools.report_source import Source
+    from ebm_mpc_ros.tools.report_run import Run
+    from ebm_mpc_ros.tools.report_source import Innovations, Source
     from ebm_mpc_ros.tools.report_topics import Roles
 
 # Stamps below are of a simulation that starts at 0: no date.
@@ -52,9 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--params",
-        type=Path,
+        action="append",
+        default=[],
         metavar="FILE",
-        help="parameter YAML of the nodes: gives innovations and limits (default: that in DIR)",
+        help="parameter YAMLs of the nodes, A.yaml,B.yaml (B over A); may be repeated: give "
+        "innovations and limits (default: that in DIR)",
     )
     parser.add_argument(
         "--node", default="ekf_node", metavar="NAME", help="estimator in FILE (default: ekf_node)"
@@ -75,10 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page; print where it is."""
     source = find_source(arguments.run)
     out = arguments.out or source.page
-    if out.exists() and not arguments.replace:
-        raise UserError(f"--out {out}: exists already; --replace writes it anew")
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder")
+    if out.exists() and not arguments.replace:
+        raise UserError(f"--out {out}: exists already; --replace writes it anew")
+    if out.exists() and not is_page(out):
+        raise UserError(f"--out {out}: is no page, so --replace leaves it alone")
     if not out.absolute().parent.is_dir():
         raise UserError(f"--out {out}: no folder {out.parent}")
     with terminable(), open_bag(source.bag) as bag:
@@ -91,14 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _page(bag: Bag, source: Source, arguments: argparse.Namespace) -> Page:
     roles = assign(bag.topics, namespace=arguments.namespace, given=arguments.topic)
-    params = arguments.params or source.params
-    limits, why_no_limits = limits_of(params)
-    found = _read(bag, roles)
-    innovations = innovations_of(bag, source, params, arguments.node, strictly=not limits)
-    if found.estimate is None and innovations.estimates is not None:
-        frame, estimates = innovations.estimates
-        if estimates:
-            found = with_estimates(found, frame, estimates, "the estimate computed anew")
+    params = [Path(name) for given in arguments.params for name in given.split(",") if name]
+    params = params or [*source.params]
+    drivers = drivers_in(params, roles.namespace)
+    innovations = innovations_of(bag, source, params, arguments.node, strictly=not drivers)
+    found = _read(bag, roles, innovations)
     the_map = make_map(found)
     return Page(
         title=source.title,
@@ -108,7 +109,7 @@ def _page(bag: Bag, source: Source, arguments: argparse.Namespace) -> Page:
         map=the_map or f"needs {ROLES['estimate']}, or any other odometry.",
         panels=[
             events_panel(found),
-            *command_panels(found, limits, why_no_limits),
+            *command_panels(found, limits_of(drivers, found)),
             error_panel(found),
             sigma_panel(found),
             innovation_panel(found, innovations.table, innovations.words),
@@ -121,12 +122,13 @@ def _page(bag: Bag, source: Source, arguments: argparse.Namespace) -> Page:
     )
 
 
-def _read(bag: Bag, roles: Roles) -> Run:
+def _read(bag: Bag, roles: Roles, innovations: Innovations) -> Run:
     wanted = {*roles.topics.values(), *roles.odometries}
     total = sum(bag.topics[topic].messages for topic in wanted)
     with progress("reading", "messages", max(total, 1)) as advance_to:
-        bag.watch = advance_to
-        found = read_run(bag, roles)
+        before = bag.read
+        bag.watch = lambda read: advance_to(read - before)
+        found = read_run(bag, roles, innovations.estimates)
         bag.watch = None
     return found
 
@@ -140,8 +142,7 @@ def _when(found: Run) -> str:
 
 def _notes(found: Run, roles: Roles) -> list[str]:
     notes = [
-        f"{count:,} messages of {topic} are left out: {reason}."
-        for (topic, reason), count in sorted(found.left_out.items())
+        f"{count:,} {things} {words}." for (things, words), count in sorted(found.remarks.items())
     ]
     return notes + [
         f"The {role} is missing: it needs {why}."

@@ -24,6 +24,9 @@ _GAP, _SHORTEST_GAP = 10.0, 1.0
 # Indices of the page's colours, by what is drawn.
 ESTIMATE, TRUTH, ODOMETRY, COMMAND, PLAN, FORECAST, POLICY, OTHER = range(8)
 
+FORECASTS = {"policy": ("policy's plan", POLICY), "prediction": ("MPC's prediction", FORECAST)}
+"""Names and colours of what tells where the robot is to be, by role."""
+
 
 @dataclass
 class Chart:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ebm_mpc_ros.tools.report_chart import (
     COMMAND,
     ESTIMATE,
-    FORECAST,
+    FORECASTS,
     ODOMETRY,
-    POLICY,
     TRUTH,
     Chart,
     Panel,
+    ordinal,
 )
 from ebm_mpc_ros.tools.report_numbers import (
     ForecastErrors,
@@ -28,17 +28,38 @@ from ebm_mpc_ros.tools.report_topics import ROLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ebm_mpc_ros.tools.report_reading import Run
+    from ebm_mpc_ros.tools.report_run import Run
+    from ebm_mpc_ros.tools.report_source import Limits
 
 Floats = NDArray[np.float64]
 
 _AHEAD = 1.0
 _OVER = 1.02
-_NAMES = {"prediction": "MPC's prediction", "policy": "policy's plan"}
-_COLOURS = {"prediction": FORECAST, "policy": POLICY}
+# Speeds slower than this are none.
+_STILL = 1e-3
+# Name and unit of a speed, and its limits; of its change.
+_AXES = (
+    (
+        ("Speed", "m/s", ("max_speed", "min_speed")),
+        ("acceleration", "m/s²", ("max_acceleration", "-max_deceleration")),
+    ),
+    (
+        ("Sideways speed", "m/s", ("max_sideways_speed", "-max_sideways_speed")),
+        (
+            "sideways acceleration",
+            "m/s²",
+            ("max_sideways_acceleration", "-max_sideways_acceleration"),
+        ),
+    ),
+    (
+        ("Turn rate", "rad/s", ("max_yaw_rate", "-max_yaw_rate")),
+        ("turning acceleration", "rad/s²", ("max_yaw_acceleration", "-max_yaw_acceleration")),
+    ),
+)
+_SIDEWAYS = 1
 
 
-def command_panels(run: Run, limits: Mapping[str, float], why_no_limits: str) -> list[Panel]:
+def command_panels(run: Run, limits: Limits) -> list[Panel]:
     """Return what was commanded beside what was driven, and the limits; speeds without these."""
     key, title = "commands", "Commands"
     missing = Panel(key, title, f"needs {ROLES['commands']}.")
@@ -47,26 +68,19 @@ def command_panels(run: Run, limits: Mapping[str, float], why_no_limits: str) ->
         if run.main is None:
             return [missing]
         key, title, words = "speeds", "Speeds", ""
-    elif not limits:
-        words += f"Limits are missing: they need {why_no_limits}."
-    figures = [
-        _speeds(run, "Speed", "m/s", 0, limits, ("max_speed", "min_speed")),
-        _speeds(run, "Turn rate", "rad/s", 1, limits, ("max_yaw_rate", "-max_yaw_rate")),
+    else:
+        words += limits.words
+    axes = [
+        (axis, names) for axis, names in enumerate(_AXES) if axis != _SIDEWAYS or _sideways(run)
     ]
+    figures = [_speeds(run, axis, names[0], limits.values) for axis, names in axes]
     changes = accelerations(run.commands)
     if len(changes):
-        for name, unit, column, bounds in (
-            ("acceleration", "m/s²", 1, ("max_acceleration", "-max_deceleration")),
-            (
-                "turning acceleration",
-                "rad/s²",
-                2,
-                ("max_yaw_acceleration", "-max_yaw_acceleration"),
-            ),
-        ):
+        for axis, (_, (name, unit, bounds)) in axes:
             chart = Chart(f"Commanded {name}", f"change ({unit})", zero=True)
-            chart.line("commanded", changes[:, 0], changes[:, column], COMMAND, "step")
-            _limit(chart, changes[:, column], limits, bounds)
+            values = changes[:, 1 + axis]
+            chart.line("commanded", changes[:, 0], values, COMMAND, "step")
+            _limit(chart, values, limits.values, bounds)
             figures.append(chart)
     found = Panel(key, title, words.strip(), figures)
     return [found] if len(run.commands) else [found, missing]
@@ -76,10 +90,10 @@ def forecast_panel(run: Run) -> Panel:
     """Return how far the robot was from where it was to be."""
     key, title = "forecasts", "Predicted against driven"
     needed = f"{ROLES['prediction']} or {ROLES['policy']}"
-    if not run.forecasts:
-        return Panel(key, title, f"needs {needed}.")
     if run.main is None:
-        return Panel(key, title, f"needs {ROLES['estimate']}.")
+        return Panel(key, title, f"needs {ROLES['estimate']}, and {needed}.")
+    if not run.forecasts:
+        return Panel(key, title, f"needs {needed}, in the frame {run.frame}.")
     found: dict[str, ForecastErrors] = {}
     for role, forecasts in run.forecasts.items():
         errors = forecast_errors(forecasts, run.main)
@@ -90,16 +104,15 @@ def forecast_panel(run: Run) -> Panel:
     horizon = Chart("By how far ahead", "distance (m)", x="time ahead (s)", zero=True)
     course = Chart(f"Over the run, {_AHEAD:g} s ahead", "distance (m)", zero=True)
     for role, errors in found.items():
+        name, colour = FORECASTS[role]
         median, worst = quantiles(errors.distances, (0.5, 0.95))
-        horizon.line(f"{_NAMES[role]}, median", errors.ahead, median, _COLOURS[role])
-        horizon.line(f"{_NAMES[role]}, 95 %", errors.ahead, worst, _COLOURS[role], dashed=True)
+        horizon.line(f"{name}, median", errors.ahead, median, colour)
+        horizon.line(f"{name}, 95 %", errors.ahead, worst, colour, dashed=True)
         ahead, distances = errors.at(_AHEAD)
         order = np.argsort(errors.times)
-        course.line(
-            f"{_NAMES[role]}, {ahead:.2f} s", errors.times[order], distances[order], _COLOURS[role]
-        )
-        if run.every.get(role, 1) > 1:
-            horizon.notes.append(f"Every {run.every[role]}. {_NAMES[role]} was read.")
+        course.line(f"{name}, {ahead:.2f} s", errors.times[order], distances[order], colour)
+        if run.every[role] > 1:
+            horizon.notes.append(f"Every {ordinal(run.every[role])} {name} was read.")
     words = (
         f"Distance between where the robot was to be and where {run.main.topic} then had it. "
         "A policy's plan is a proposal: with the MPC behind it, it need not be driven."
@@ -107,28 +120,31 @@ def forecast_panel(run: Run) -> Panel:
     return Panel(key, title, words, [horizon, course])
 
 
+def _sideways(run: Run) -> bool:
+    """Return whether the robot moves sideways, or is to."""
+    driven = run.main.states[:, 3 + _SIDEWAYS] if run.main is not None else np.empty(0)
+    both = np.concatenate((run.commands[:, 1 + _SIDEWAYS], driven))
+    return bool((np.abs(both) > _STILL).any())
+
+
 def _speeds(
-    run: Run,
-    name: str,
-    unit: str,
-    column: int,
-    limits: Mapping[str, float],
-    bounds: tuple[str, str],
+    run: Run, axis: int, names: tuple[str, str, tuple[str, str]], limits: Mapping[str, float]
 ) -> Chart:
+    name, unit, bounds = names
     chart = Chart(name, f"{name.lower()} ({unit})", zero=True)
-    if len(run.commands):
-        values = run.commands[:, 1 + column]
-        chart.line("commanded", run.commands[:, 0], values, COMMAND, "step")
+    commanded = run.commands[:, 1 + axis]
+    if len(commanded):
+        chart.line("commanded", run.commands[:, 0], commanded, COMMAND, "step")
     if run.estimate is not None:
-        chart.line("estimated", run.estimate.times, run.estimate.states[:, 3 + column], ESTIMATE)
+        chart.line("estimated", run.estimate.times, run.estimate.states[:, 3 + axis], ESTIMATE)
     elif run.truth is None:
         for track in run.odometries[:1]:
-            chart.line(track.topic, track.times, track.states[:, 3 + column], ODOMETRY)
+            chart.line(track.topic, track.times, track.states[:, 3 + axis], ODOMETRY)
     if run.truth is not None:
         truth = run.truth
-        chart.line("true", truth.times, truth.states[:, 3 + column], TRUTH, dashed=True)
-    if len(run.commands):
-        _limit(chart, values, limits, bounds)
+        chart.line("true", truth.times, truth.states[:, 3 + axis], TRUTH, dashed=True)
+    if len(commanded):
+        _limit(chart, commanded, limits, bounds)
     return chart
 
 

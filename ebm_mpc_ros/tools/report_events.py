@@ -9,28 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 Floats = NDArray[np.float64]
 
 LEVELS = ("ok", "warning", "error", "stale")
-FIGURES = (
-    "tick median ms",
-    "tick p99 ms",
-    "prepare median ms",
-    "feedback median ms",
-    "sampling median ms",
-    "sampling p99 ms",
-    "plan age median ms",
-    "plan age p99 ms",
-    "estimate age median ms",
-    "estimate age p99 ms",
-    "state age median ms",
-    "deadline misses",
-    "solver failures",
-    "touches",
-)
-"""Numbers that a report shows."""
+_LONGEST = 300
 _NIS = re.compile(r"(\S+) \((\S+) to (\S+)\)")
 _NIS_KEY = " NIS/dof"
 _NUMBER = re.compile(r"\d[\d.]*")
@@ -52,10 +36,12 @@ class Diagnoses:
     """Collects diagnostic_msgs/DiagnosticStatus.
 
     Args:
+        figures: Which numbers to take, beside those of consistency.
         namespace: Of these nodes only; of all where it is empty.
     """
 
-    def __init__(self, namespace: str = "") -> None:
+    def __init__(self, figures: Container[str], namespace: str = "") -> None:
+        self._wanted = figures
         self._prefix = namespace.lstrip("/") + "/" if namespace.strip("/") else ""
         self._said: list[list[Any]] = []
         self._latest: dict[str, list[Any]] = {}
@@ -64,10 +50,10 @@ class Diagnoses:
     def take(self, now: int, statuses: Iterable[Any]) -> None:
         """Take what was said at `now` (ns)."""
         for status in statuses:
-            node = str(status.name).lstrip("/")
+            node = _short(str(status.name).lstrip("/"))
             if not node.startswith(self._prefix):
                 continue
-            self._take_status(now, node, int(status.level), str(status.message))
+            self._take_status(now, node, int(status.level), _short(str(status.message)))
             for entry in status.values:
                 self._take_figure(now, node, str(entry.key), str(entry.value))
 
@@ -84,7 +70,7 @@ class Diagnoses:
         self._said.append(fresh)
 
     def _take_figure(self, now: int, node: str, key: str, text: str) -> None:
-        if key in FIGURES:
+        if key in self._wanted:
             numbers = {key: text}
         elif key.endswith(_NIS_KEY) and (match := _NIS.fullmatch(text)):
             numbers = dict(zip((key, f"{key} low", f"{key} high"), match.groups(), strict=True))
@@ -118,6 +104,10 @@ def nis_sources(figures: dict[tuple[str, str], Floats]) -> list[tuple[str, str]]
     return sorted(
         (node, key.removesuffix(_NIS_KEY)) for node, key in figures if key.endswith(_NIS_KEY)
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _alike(one: str, other: str) -> bool:

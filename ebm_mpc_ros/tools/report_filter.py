@@ -11,13 +11,13 @@ from ebm_mpc_ros.tools.innovations import nis_windows
 from ebm_mpc_ros.tools.report_chart import ESTIMATE, ODOMETRY, OTHER, TRUTH, Chart, Panel
 from ebm_mpc_ros.tools.report_events import nis_sources
 from ebm_mpc_ros.tools.report_numbers import ONE_95, pose_errors
-from ebm_mpc_ros.tools.report_reading import since
+from ebm_mpc_ros.tools.report_run import since
 from ebm_mpc_ros.tools.report_topics import ROLES
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.tools.innovations import InnovationTable, Residuals, Squares
     from ebm_mpc_ros.tools.report_numbers import PoseErrors
-    from ebm_mpc_ros.tools.report_reading import Run
+    from ebm_mpc_ros.tools.report_run import Run
 
 Floats = NDArray[np.float64]
 
@@ -35,14 +35,16 @@ _UNITS = {
 def error_panel(run: Run) -> Panel:
     """Return the estimate's error against the truth, with the bounds that it claims."""
     key, title = "errors", "Error of the estimate"
+    truth = run.placed_truth
     lacking = [
         str(ROLES[role])
-        for role, track in (("estimate", run.estimate), ("truth", run.truth))
+        for role, track in (("estimate", run.estimate), ("truth", truth))
         if track is None
     ]
-    if run.estimate is None or run.truth is None:
-        return Panel(key, title, f"needs {' and '.join(lacking)}.")
-    errors = pose_errors(run.estimate, run.truth)
+    if run.estimate is None or truth is None:
+        place = f", in the frame {run.frame}" if run.truth is not truth else ""
+        return Panel(key, title, f"needs {' and '.join(lacking)}{place}.")
+    errors = pose_errors(run.estimate, truth)
     if errors is None:
         return Panel(
             key,
@@ -53,8 +55,8 @@ def error_panel(run: Run) -> Panel:
     distance = Chart("Distance from the truth", "distance (m)", log=True)
     distance.line("estimate", times, _distance(errors), ESTIMATE)
     for track in run.odometries:
-        other = pose_errors(track, run.truth)
-        if other is not None and track.frame == run.truth.frame:
+        other = pose_errors(track, truth)
+        if other is not None and track.frame == truth.frame:
             distance.line(track.topic, track.times, _distance(other), ODOMETRY, dashed=True)
     figures = [distance]
     for name, unit, values, variances in (

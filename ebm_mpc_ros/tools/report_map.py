@@ -9,23 +9,22 @@ import numpy as np
 
 from ebm_mpc_ros.tools.report_chart import (
     ESTIMATE,
-    FORECAST,
+    FORECASTS,
     ODOMETRY,
-    POLICY,
     TRUTH,
     numbers,
     ordinal,
 )
 from ebm_mpc_ros.tools.report_numbers import ellipses, thinned
+from ebm_mpc_ros.tools.report_run import named
 from ebm_mpc_ros.tools.report_topics import ROLES
 
 if TYPE_CHECKING:
-    from ebm_mpc_ros.tools.report_reading import Forecast, Run, Track
+    from ebm_mpc_ros.tools.report_obstacles import Obstacle
+    from ebm_mpc_ros.tools.report_run import Forecast, Run, Track
 
-_TRACK, _ELLIPSES, _FORECASTS, _PLAN = 4000, 600, 300, 300
+_TRACK, _ELLIPSES, _FORECASTS, _POINTS, _OBSTACLES = 4000, 600, 300, 300, 3000
 _DECIMALS = 3
-_NAMES = {"prediction": "MPC's prediction at the cursor", "policy": "policy's plan at the cursor"}
-_COLOURS = {"prediction": FORECAST, "policy": POLICY}
 _WIDTHS = {"prediction": 2, "policy": 6}
 
 
@@ -58,40 +57,42 @@ def make_map(run: Run) -> Map | None:
     ):
         if track is None:
             continue
-        if track.frame != main.frame and colour == ODOMETRY:
-            strange.append(f"{track.topic} (frame {track.frame or 'unnamed'})")
+        if track.frame != main.frame:
+            strange.append(f"{track.topic} (frame {named(track.frame)})")
             continue
         tracks.append(_track(track, name, colour, notes, dashed=dashed and track is not main))
     if strange:
-        notes.append(
-            f"Not in the frame {main.frame or 'unnamed'} and not drawn: {', '.join(strange)}."
-        )
+        notes.append(f"Not in the frame {run.frame} and not drawn: {', '.join(strange)}.")
     content: dict[str, Any] = {
         "tracks": tracks,
         "ellipses": _ellipses(run.estimate) if run.estimate is not None else None,
         "obstacles": [
-            [*numbers(o[:3], _DECIMALS), round(o.begin, 2), round(o.end, 2)] for o in run.obstacles
+            [*numbers(o[:3], _DECIMALS), round(o.begin, 2), round(o.end, 2)]
+            for o in _obstacles(run, notes)
         ],
         "plans": [_plan(plan) for plan in run.plans],
         "forecasts": [
             {
-                "name": _NAMES[role],
-                "colour": _COLOURS[role],
+                "name": f"{name} at the cursor",
+                "colour": colour,
                 "width": _WIDTHS[role],
                 **_forecasts(run.forecasts[role]),
             }
-            for role in ("policy", "prediction")
+            for role, (name, colour) in FORECASTS.items()
             if role in run.forecasts
         ],
     }
+    if run.every.get("plan", 1) > 1:
+        notes.append(f"plan: every {ordinal(run.every['plan'])} was read.")
     for role, there in (
         ("estimate", run.estimate),
-        ("truth", run.truth),
-        ("plan", run.plans),
+        ("truth", run.placed_truth),
+        ("plan", any(len(plan.places) for plan in run.plans)),
         ("obstacles", run.obstacles),
     ):
         if not there:
-            notes.append(f"No {role}: it needs {ROLES[role]}.")
+            place = "" if role == "estimate" else f", in the frame {run.frame}"
+            notes.append(f"No {role}: it needs {ROLES[role]}{place}.")
     low, high = main.states[:, :2].min(axis=0), main.states[:, :2].max(axis=0)
     names = ", ".join(track["name"] for track in tracks)
     spoken = (
@@ -135,7 +136,7 @@ def _ellipses(track: Track) -> dict[str, Any] | None:
 
 
 def _plan(plan: Forecast) -> dict[str, Any]:
-    kept, _ = thinned(len(plan.places), _PLAN)
+    kept, _ = thinned(len(plan.places), _POINTS)
     x, y = plan.places[kept].T
     return {
         "t": round(float(plan.times[0]), 2),
@@ -146,9 +147,21 @@ def _plan(plan: Forecast) -> dict[str, Any]:
 
 def _forecasts(found: list[Forecast]) -> dict[str, Any]:
     kept, _ = thinned(len(found), _FORECASTS)
-    chosen = [found[k] for k in kept.tolist()]
+    chosen = sorted((found[k] for k in kept.tolist()), key=lambda f: float(f.times[0]))
+    times = [f.times[0] for f in chosen]
+    longest = max(float(f.times[-1] - f.times[0]) for f in chosen)
+    between = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    places = [f.places[thinned(len(f.places), _POINTS)[0]] for f in chosen]
     return {
-        "t": numbers([f.times[0] for f in chosen], _DECIMALS),
-        "x": [numbers(f.places[::2, 0], _DECIMALS) for f in chosen],
-        "y": [numbers(f.places[::2, 1], _DECIMALS) for f in chosen],
+        "t": numbers(times, _DECIMALS),
+        "lasts": round(max(longest, 2.0 * between), _DECIMALS),
+        "x": [numbers(each[:, 0], _DECIMALS) for each in places],
+        "y": [numbers(each[:, 1], _DECIMALS) for each in places],
     }
+
+
+def _obstacles(run: Run, notes: list[str]) -> list[Obstacle]:
+    kept, every = thinned(len(run.obstacles), _OBSTACLES)
+    if every > 1:
+        notes.append(f"obstacles: every {ordinal(every)} of {len(run.obstacles):,} places.")
+    return [run.obstacles[k] for k in kept.tolist()]

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ebm_mpc_ros.tools.report_reading import Forecast, Track
+    from ebm_mpc_ros.tools.report_run import Forecast, Track
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 # 95 % of a normal number, and of χ² with two degrees of freedom.
 ONE_95 = 1.959964
-TWO_95 = 5.991465
+_TWO_95 = 5.991465
 _LONGEST_GAP = 0.5
 
 
@@ -58,7 +58,7 @@ def ellipses(covariances: Floats) -> Ellipses:
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(covariances).all(axis=(1, 2)))
     variances, axes = np.linalg.eigh(np.where(usable[:, None, None], covariances, np.eye(2)))
     usable &= variances[:, 0] > 0.0
-    half = np.sqrt(TWO_95 * np.where(usable[:, None], variances, np.nan))
+    half = np.sqrt(_TWO_95 * np.where(usable[:, None], variances, np.nan))
     return Ellipses(half[:, 1], half[:, 0], np.arctan2(axes[:, 1, 1], axes[:, 0, 1]))
 
 
@@ -89,17 +89,17 @@ def pose_errors(estimate: Track, truth: Track) -> PoseErrors | None:
 
 
 def accelerations(commands: Floats) -> Floats:
-    """Return times and changes (k, 3) per second of commanded speed and turn rate (k + 1, 3).
+    """Return times and changes (k, 4) per second of commanded speeds and turn rate (k + 1, 4).
 
     Commands come every period, now and then one late: the time between two is taken as a whole
     number of periods. Where none came for half a second there is no acceleration.
     """
     if len(commands) < 2:
-        return np.empty((0, 3))
+        return np.empty((0, 4))
     gaps = np.diff(commands[:, 0])
     period = float(np.median(gaps))
     if period <= 0.0:
-        return np.empty((0, 3))
+        return np.empty((0, 4))
     steps = np.maximum(1.0, np.round(gaps / period)) * period
     change = np.diff(commands[:, 1:], axis=0) / steps[:, None]
     change[gaps > max(_LONGEST_GAP, 3.0 * period)] = np.nan

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ebm_mpc_ros.ros.conversion import vector
 from ebm_mpc_ros.ros.obstacle_ledger import ObstacleLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 class Obstacle(NamedTuple):
@@ -22,18 +26,25 @@ class Obstacle(NamedTuple):
 
 
 class Obstacles:
-    """Collects the circles that a ledger of markers has, with the times (ns) they stood."""
+    """Collects the circles that a ledger of markers has, with the times (ns) they stood.
 
-    def __init__(self) -> None:
-        self._ledger = ObstacleLedger(lambda marker: vector(marker.pose.position))
+    Args:
+        position: As an `ObstacleLedger` takes it.
+    """
+
+    def __init__(self, position: Callable[[Any], Floats]) -> None:
+        self._ledger = ObstacleLedger(position)
+        self._now = 0
         self._standing: dict[tuple[float, float, float], int] = {}
         self._gone: list[tuple[tuple[float, float, float], int, int]] = []
 
-    def take(self, markers: Iterable[Any], now: int) -> None:
-        """Do what markers say."""
-        self._let_expire(now)
-        self._ledger.take(markers, now)
-        self._note(now)
+    def take(self, markers: Iterable[Any], now: int) -> list[str]:
+        """Do what markers say; return why those that can't be used can't."""
+        self._now = max(self._now, now)
+        self._let_expire(self._now)
+        reasons = self._ledger.take(markers, self._now)
+        self._note(self._now)
+        return reasons
 
     def stood(self, start: int, end: int) -> list[Obstacle]:
         """Return the circles that stood between two times, in s from the first."""

@@ -13,10 +13,12 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.tools.report_chart import Chart, Panel, Strip, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ebm_mpc_ros.learning.bags import Topic
     from ebm_mpc_ros.tools.report_map import Map
@@ -33,6 +35,9 @@ _HELP = (
     "Drag over a figure to zoom, double-click for all. Keys on a figure: ← → cursor, "
     "Shift ← → move, + − zoom, 0 all."
 )
+
+
+_FIRST = "<!doctype html>"
 
 
 class Page(NamedTuple):
@@ -89,7 +94,7 @@ def render(page: Page) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'{_FIRST}\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(page.title)}: report</title>\n<style>{style}</style>\n</head>\n<body>\n"
@@ -97,6 +102,19 @@ def render(page: Page) -> str:
         + f'\n<script type="application/json" id="report-data">{data}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def is_page(path: Path) -> bool:
+    """Return whether a file is such a page, or empty.
+
+    Raises:
+        UserError: It can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_FIRST)) in (b"", _FIRST.encode())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
 
 
 def _file(name: str) -> str:

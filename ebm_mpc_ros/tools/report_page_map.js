@@ -74,7 +74,7 @@ function mapFigure(host, map) {
     }, svg);
     const group = clipped(svg, width - RIGHT, bottom);
     const whole = view.to - view.from >= end;
-    const plan = map.plans[Math.max(before(map.plans.map((each) => each.t), view.to), 0)];
+    const plan = map.plans[before(map.plans.map((each) => each.t), view.to)];
     if (plan) line(group, plan, 0, plan.x.length - 1, 4, 5, 0.4);
     for (const [ox, oy, r, from, to] of map.obstacles) {
       if (to < view.from || from > view.to) continue;
@@ -155,7 +155,7 @@ function mapFigure(host, map) {
     if (map.ellipses) ring(marks, nearest(map.ellipses.t, at), 1.6);
     for (const forecast of map.forecasts) {
       const k = before(forecast.t, at);
-      if (k >= 0)
+      if (k >= 0 && at <= forecast.t[k] + forecast.lasts)
         line(marks, { x: forecast.x[k], y: forecast.y[k] }, 0, forecast.x[k].length - 1,
           forecast.colour, forecast.width, 0.8);
     }

@@ -1,4 +1,4 @@
-"""A recorded run in arrays, read from a bag of ours or of somebody else's."""
+"""A recorded run, read from a bag of ours or of somebody else's."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ebm_mpc_ros.estimation.frames import bare
+from ebm_mpc_ros.estimation.frames import UnknownFrameError, bare
 from ebm_mpc_ros.models import rotation
-from ebm_mpc_ros.ros.conversion import plausible, quaternion, square, stamp_of
-from ebm_mpc_ros.tools.report_events import Diagnoses, Said
-from ebm_mpc_ros.tools.report_obstacles import Obstacle, Obstacles
+from ebm_mpc_ros.ros.conversion import plausible, quaternion, square, stamp_of, vector
+from ebm_mpc_ros.tools.report_clock import LOST, Clock
+from ebm_mpc_ros.tools.report_events import Diagnoses
+from ebm_mpc_ros.tools.report_health import FIGURES
+from ebm_mpc_ros.tools.report_obstacles import Obstacles
+from ebm_mpc_ros.tools.report_run import Forecast, Run, Track, named, since
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from ebm_mpc_ros.learning.bags import Bag
     from ebm_mpc_ros.ros.estimate_output import Odometry
@@ -24,90 +27,44 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Stamps = NDArray[np.int64]
 
+ANEW = "the estimate computed anew"
 _MOST = {"prediction": 1500, "policy": 1500, "plan": 200}
+# Whose stamps tell the clock, odometries between them; and what is read once it is known.
+_TRACKS, _OTHERS = ("estimate", "truth"), ("commands", "prediction", "policy", "plan")
+_LATER = ("obstacles", "diagnostics")
 _PLANAR = np.ix_((0, 1, 5), (0, 1, 5))
-# ns: two clocks are not the same, and a stamp is of neither.
-_OTHER_CLOCK, _LOST = 1_000_000_000, 3_600_000_000_000
+_LEFT_OUT = "are left out: "
+_ABSURD = f"{_LEFT_OUT}not finite or absurdly large"
+_OFF = f"are placed by their arrival: their stamps are more than {LOST * 1e-9:g} s off"
 
 
-class Track(NamedTuple):
-    """Poses and twists by time.
-
-    Attributes:
-        topic: Where from.
-        frame: That of the poses.
-        times: (k,) s, rising.
-        states: x, y, yaw, vx, vyaw (k, 5), yaw unwrapped.
-        covariances: Of x, y, yaw (k, 3, 3).
-    """
-
-    topic: str
-    frame: str
-    times: Floats
-    states: Floats
-    covariances: Floats
-
-    def at(self, times: Floats) -> Floats:
-        """Return the states at other times, linear in between, NaN before and after the track."""
-        return np.stack(
-            [np.interp(times, self.times, c, np.nan, np.nan) for c in self.states.T], axis=-1
-        )
-
-
-class Forecast(NamedTuple):
-    """Where the robot was to be: times (m,) s, x and y (m, 2)."""
-
-    times: Floats
-    places: Floats
-
-
-class Run(NamedTuple):
-    """What a bag has of a run; times are s from its start.
-
-    Attributes:
-        start: ns of the clock that stamps are of.
-        duration: s.
-        tracks: By role: estimate, truth; and odometry by topic.
-        commands: Times, speed, turn rate (k, 3).
-        forecasts: By role, and `every` so many-th of them.
-        plans: Times and points (m, 2) of the paths that were to be followed.
-        obstacles: Those that stood.
-        said: What nodes said of themselves.
-        figures: Their numbers by (node, name): times and values (k, 2).
-        left_out: Messages that were not used, by topic and reason.
-    """
-
-    start: int
-    duration: float
-    estimate: Track | None
-    truth: Track | None
-    odometries: list[Track]
-    commands: Floats
-    forecasts: dict[str, list[Forecast]]
-    every: dict[str, int]
-    plans: list[Forecast]
-    obstacles: list[Obstacle]
-    said: list[Said]
-    figures: dict[tuple[str, str], Floats]
-    left_out: Counter[tuple[str, str]]
-
-    @property
-    def main(self) -> Track | None:
-        """The track that tells best where the robot was: estimate, truth or odometry."""
-        return next(iter([t for t in (self.estimate, self.truth, *self.odometries) if t]), None)
-
-
-def read_run(bag: Bag, roles: Roles) -> Run:
+def read_run(bag: Bag, roles: Roles, computed: tuple[str, Sequence[Odometry]] | None = None) -> Run:
     """Return the run in a bag.
+
+    Args:
+        bag: The bag.
+        roles: What its topics are for.
+        computed: Frame and estimates of its sensors, for a bag that has no estimate.
 
     Raises:
         BagError: The bag is damaged.
     """
     reader = _Reader(bag, roles)
-    topics = {*roles.topics.values(), *roles.odometries}
-    for topic, time, message in bag.messages(topics, reader.every):
+    later = {roles.topics[role] for role in _LATER if role in roles.topics}
+    for topic, time, message in bag.messages(reader.topics - later, reader.every):
         reader.take(topic, time, message)
-    return reader.run(bag)
+    run, clock = reader.run(bag, computed)
+    return _with_told(run, clock, bag, roles)
+
+
+class _Path(NamedTuple):
+    """Points that were sent: their stamp, arrival, frame, times after the stamp, x and y."""
+
+    stamp: int
+    arrival: int
+    frame: str
+    ahead: Stamps
+    places: Floats
 
 
 class _Reader:
@@ -118,16 +75,14 @@ class _Reader:
         by_role: dict[str, Callable[[str, int, Any], None]] = {
             "commands": self._command,
             "plan": self._plan,
-            "obstacles": self._obstacles_of,
-            "prediction": self._path,
+            "prediction": self._prediction,
             "policy": self._trajectory,
-            "diagnostics": self._diagnosis,
         }
         self._takers: dict[str, Callable[[str, int, Any], None]] = {
             topic: by_role.get(role, self._odometry) for role, topic in roles.topics.items()
         }
         self._takers |= dict.fromkeys(roles.odometries, self._odometry)
-        self._role = {topic: role for role, topic in roles.topics.items()}
+        self.topics = set(self._takers)
         self.every = {
             roles.topics[role]: -(-bag.topic(roles.topics[role]).messages // most)
             for role, most in _MOST.items()
@@ -137,54 +92,68 @@ class _Reader:
         self._rows: dict[str, list[tuple[float, ...]]] = {}
         self._covariances: dict[str, list[Floats]] = {}
         self._frames: dict[str, str] = {}
-        self._forecasts: dict[str, list[tuple[Stamps, Floats]]] = {}
-        self._obstacles = Obstacles()
-        self._diagnoses = Diagnoses(roles.namespace)
-        self._offsets: list[int] = []
-        self.left_out: Counter[tuple[str, str]] = Counter()
+        self._paths: dict[str, list[_Path]] = {}
+        self._remarks: Counter[tuple[str, str]] = Counter()
 
     def take(self, topic: str, time: int, message: Any) -> None:
         """Take a message that arrived at `time` (ns)."""
         self._takers[topic](topic, time, message)
 
-    def run(self, bag: Bag) -> Run:
-        """Return all that was taken."""
-        shift = int(np.median(self._offsets)) if self._offsets else 0
-        shift = shift if abs(shift) > _OTHER_CLOCK else 0
-        stamps = {topic: _resolved(times, shift) for topic, times in self._times.items()}
-        start = min((int(s.min()) for s in stamps.values()), default=bag.start_time - shift)
-        end = max((int(s.max()) for s in stamps.values()), default=bag.end_time - shift)
-        tracks = {topic: self._track(topic, stamps[topic], start) for topic in self._frames}
-        topics = self._roles.topics
-        forecasts = {
-            role: [_forecast(found, start) for found in self._forecasts.get(topics[role], [])]
-            for role in ("prediction", "policy", "plan")
-            if role in topics
+    def run(self, bag: Bag, computed: tuple[str, Sequence[Odometry]] | None) -> tuple[Run, Clock]:
+        """Return all that was taken, and the clock that its stamps are of."""
+        clock = self._clock()
+        stamps = {
+            topic: self._resolved(clock, topic, times) for topic, times in self._times.items()
         }
-        said, figures = self._diagnoses.told(start + shift, end + shift)
-        return Run(
-            start,
-            (end - start) * 1e-9,
-            tracks.get(topics.get("estimate", "")),
-            tracks.get(topics.get("truth", "")),
-            [tracks[topic] for topic in self._roles.odometries if topic in tracks],
-            self._commands(stamps, start),
-            {role: forecasts[role] for role in ("prediction", "policy") if forecasts.get(role)},
-            {self._role[topic]: step for topic, step in self.every.items()},
-            forecasts.get("plan", []),
-            self._obstacles.stood(start + shift, end + shift),
-            said,
-            figures,
-            self.left_out,
+        ends = clock.at(np.array([bag.start_time, bag.end_time])).tolist()
+        start = min((int(s.min()) for s in stamps.values()), default=ends[0])
+        end = max((int(s.max()) for s in stamps.values()), default=ends[1])
+        topics = self._roles.topics
+        tracks = {topic: self._track(topic, stamps[topic], start) for topic in self._frames}
+        commands = topics.get("commands", "")
+        run = Run(
+            start=start,
+            duration=(end - start) * 1e-9,
+            estimate=tracks.get(topics.get("estimate", "")),
+            truth=tracks.get(topics.get("truth", "")),
+            odometries=[tracks[topic] for topic in self._roles.odometries if topic in tracks],
+            commands=self._commands(commands, stamps.get(commands), start),
+            forecasts={},
+            every={role: self.every[topics[role]] for role in _MOST if role in topics},
+            plans=[],
+            obstacles=[],
+            said=[],
+            figures={},
+            remarks=self._remarks,
         )
+        if run.estimate is None and computed is not None and computed[1]:
+            run = run._replace(estimate=_computed(*computed, start))
+        found = {
+            role: self._forecasts(clock, role, run.main, start) for role in _MOST if role in topics
+        }
+        plans = found.pop("plan", [])
+        forecasts = {role: each for role, each in found.items() if each}
+        return run._replace(plans=plans, forecasts=forecasts), clock
 
-    def _stamp(self, time: int, message: Any) -> int:
-        """Return a message's stamp, or its arrival where it has none."""
-        stamp = stamp_of(message)
-        if not stamp:
-            return time
-        self._offsets.append(time - stamp)
-        return stamp
+    def _clock(self) -> Clock:
+        """Return the clock of the first topic that has stamps."""
+        there = self._roles.topics
+        tracks = [there[role] for role in _TRACKS if role in there] + self._roles.odometries
+        for topic in (*tracks, *(there[role] for role in _OTHERS if role in there)):
+            times = self._times.get(topic) or [path[:2] for path in self._paths.get(topic, ())]
+            stamped = [each for each in times if each[0]]
+            if stamped:
+                return Clock(*np.array(stamped).T)
+        return Clock(*np.empty((2, 0), np.int64))
+
+    def _resolved(self, clock: Clock, topic: str, times: Sequence[tuple[int, int]]) -> Stamps:
+        resolved, lost = clock.resolved(*np.array(times).T)
+        if lost:
+            self._remarks[f"messages of {topic}", _OFF] += lost
+        return resolved
+
+    def _absurd(self, topic: str) -> None:
+        self._remarks[f"messages of {topic}", _ABSURD] += 1
 
     def _keep_row(self, topic: str, stamp: int, time: int, row: tuple[float, ...]) -> None:
         self._times.setdefault(topic, []).append((stamp, time))
@@ -197,15 +166,21 @@ class _Reader:
             pose.position.y,
             float(rotation.heading(quaternion(pose.orientation))),
             twist.linear.x,
+            twist.linear.y,
             twist.angular.z,
         )
         if not plausible(numbers[:3], numbers[3:]):
-            self.left_out[topic, "not finite or absurdly large"] += 1
+            self._absurd(topic)
             return
-        self._keep_row(topic, self._stamp(time, message), time, numbers)
+        frame = bare(message.header.frame_id)
+        first = self._frames.setdefault(topic, frame)
+        if frame != first:
+            words = f"{_LEFT_OUT}in the frame {named(frame)}, the first is in {named(first)}"
+            self._remarks[f"messages of {topic}", words] += 1
+            return
+        self._keep_row(topic, stamp_of(message), time, numbers)
         covariance = square(message.pose.covariance, 6)[_PLANAR]
         self._covariances.setdefault(topic, []).append(covariance)
-        self._frames[topic] = bare(message.header.frame_id)
 
     def _track(self, topic: str, stamps: Stamps, start: int) -> Track:
         order = np.argsort(stamps, kind="stable")
@@ -222,89 +197,117 @@ class _Reader:
     def _command(self, topic: str, time: int, message: Any) -> None:
         stamped = hasattr(message, "twist")
         twist = message.twist if stamped else message
-        speed, turn = twist.linear.x, twist.angular.z
-        if not plausible((), (speed, turn)):
-            self.left_out[topic, "not finite or absurdly large"] += 1
+        speeds = (twist.linear.x, twist.linear.y, twist.angular.z)
+        if not plausible((), speeds):
+            self._absurd(topic)
             return
-        at = self._stamp(time, message) if stamped else time
-        self._keep_row(topic, at, time, (speed, turn))
+        self._keep_row(topic, stamp_of(message) if stamped else 0, time, speeds)
 
-    def _commands(self, stamps: Mapping[str, Stamps], start: int) -> Floats:
-        topic = self._roles.topics.get("commands", "")
-        if topic not in stamps:
-            return np.empty((0, 3))
-        order = np.argsort(stamps[topic], kind="stable")
-        return np.column_stack(
-            (since(stamps[topic][order], start), np.array(self._rows[topic])[order])
-        )
+    def _commands(self, topic: str, stamps: Stamps | None, start: int) -> Floats:
+        if stamps is None:
+            return np.empty((0, 4))
+        order = np.argsort(stamps, kind="stable")
+        return np.column_stack((since(stamps[order], start), np.array(self._rows[topic])[order]))
 
     def _plan(self, topic: str, time: int, message: Any) -> None:
-        at = self._stamp(time, message)
-        places = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
-        self._keep(topic, [at] * len(places), places)
+        self._keep_path(topic, stamp_of(message), time, message, [0], _places(message))
 
-    def _path(self, topic: str, time: int, message: Any) -> None:
-        self._stamp(time, message)
-        places = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
-        self._keep(topic, [stamp_of(p) for p in message.poses], places)
+    def _prediction(self, topic: str, time: int, message: Any) -> None:
+        stamps = [stamp_of(pose) for pose in message.poses]
+        stamp = stamp_of(message) or next(iter(stamps), 0)
+        ahead = [each - stamp for each in stamps]
+        if ahead:
+            self._keep_path(topic, stamp, time, message, ahead, _places(message))
 
     def _trajectory(self, topic: str, time: int, message: Any) -> None:
-        at = self._stamp(time, message)
         points = [point for point in message.points if len(point.transforms)]
         elapsed = [point.time_from_start for point in points]
         moved = [point.transforms[0].translation for point in points]
-        self._keep(
-            topic,
-            [at + e.sec * 1_000_000_000 + e.nanosec for e in elapsed],
-            [(m.x, m.y) for m in moved],
-        )
+        ahead = [e.sec * 1_000_000_000 + e.nanosec for e in elapsed]
+        if ahead:
+            places = [(m.x, m.y) for m in moved]
+            self._keep_path(topic, stamp_of(message), time, message, ahead, places)
 
-    def _keep(self, topic: str, stamps: list[int], places: list[tuple[float, float]]) -> None:
-        if not places:
-            return
+    def _keep_path(
+        self,
+        topic: str,
+        stamp: int,
+        time: int,
+        message: Any,
+        ahead: list[int],
+        places: list[tuple[float, float]],
+    ) -> None:
         if not plausible(places):
-            self.left_out[topic, "not finite or absurdly large"] += 1
+            self._absurd(topic)
             return
-        self._forecasts.setdefault(topic, []).append((np.array(stamps), np.array(places)))
+        frame, table = bare(message.header.frame_id), np.array(places).reshape(-1, 2)
+        path = _Path(stamp, time, frame, np.array(ahead, np.int64), table)
+        self._paths.setdefault(topic, []).append(path)
 
-    def _obstacles_of(self, _: str, time: int, message: Any) -> None:
-        self._obstacles.take(message.markers, time)
+    def _forecasts(self, clock: Clock, role: str, main: Track | None, start: int) -> list[Forecast]:
+        """Return the paths of a role that are in the frame of the main track.
 
-    def _diagnosis(self, _: str, time: int, message: Any) -> None:
-        """Take what was said, by its arrival: a node may say it before its clock goes."""
-        self._diagnoses.take(time, message.status)
+        A plan in another one ends the plan before it.
+        """
+        topic, found = self._roles.topics[role], []
+        for path in self._paths.get(topic, ()):
+            if main is None or path.frame == main.frame or not len(path.places):
+                found.append(path)
+                continue
+            words = _LEFT_OUT + _other_frame(path.frame, main)
+            self._remarks[f"messages of {topic}", words] += 1
+            if role == "plan":
+                found.append(path._replace(places=path.places[:0]))
+        if not found:
+            return []
+        times = self._resolved(clock, topic, [path[:2] for path in found])
+        return [
+            Forecast(since(time + path.ahead, start), path.places)
+            for time, path in zip(times, found, strict=True)
+        ]
 
 
-def with_estimates(run: Run, frame: str, estimates: Sequence[Odometry], source: str) -> Run:
-    """Return the run with an estimate that was computed from its sensors."""
-    stamps = np.array([o.stamp for o in estimates])
+def _with_told(run: Run, clock: Clock, bag: Bag, roles: Roles) -> Run:
+    """Return the run with what is placed by the clock of all else: obstacles, diagnostics."""
+    topics = {role: roles.topics[role] for role in _LATER if role in roles.topics}
+    main = run.main
+
+    def position(marker: Any) -> Floats:
+        frame = bare(marker.header.frame_id)
+        if main is not None and frame != main.frame:
+            raise UnknownFrameError(_other_frame(frame, main))
+        return vector(marker.pose.position)
+
+    obstacles, diagnoses = Obstacles(position), Diagnoses(FIGURES, roles.namespace)
+    for topic, time, message in bag.messages(topics.values()):
+        told = topic == topics.get("diagnostics")
+        headed = [message] if told else message.markers
+        stamp = max((stamp_of(each) for each in headed), default=0)
+        (now,), _ = clock.resolved(np.array([stamp]), np.array([time]))
+        if told:
+            diagnoses.take(int(now), message.status)
+        else:
+            for reason in obstacles.take(message.markers, int(now)):
+                run.remarks[f"markers of {topic}", _LEFT_OUT + reason] += 1
+    end = run.start + round(run.duration * 1e9)
+    said, figures = diagnoses.told(run.start, end)
+    stood = obstacles.stood(run.start, end)
+    return run._replace(obstacles=stood, said=said, figures=figures)
+
+
+def _other_frame(frame: str, main: Track) -> str:
+    return f"in the frame {named(frame)}, {main.topic} is in {named(main.frame)}"
+
+
+def _places(message: Any) -> list[tuple[float, float]]:
+    return [(p.pose.position.x, p.pose.position.y) for p in message.poses]
+
+
+def _computed(frame: str, estimates: Sequence[Odometry], start: int) -> Track:
+    """Return the track of an estimate that was computed from a bag's sensors."""
     headings = np.unwrap([float(rotation.heading(o.quaternion)) for o in estimates])
-    states = [(*o.position[:2], 0.0, o.linear[0], o.angular[2]) for o in estimates]
-    table = np.array(states)
+    table = np.array([(*o.position[:2], 0.0, *o.linear[:2], o.angular[2]) for o in estimates])
     table[:, 2] = headings
     covariances = np.array([o.pose_covariance[_PLANAR] for o in estimates])
-    return run._replace(estimate=Track(source, frame, since(stamps, run.start), table, covariances))
-
-
-def _forecast(found: tuple[Stamps, Floats], start: int) -> Forecast:
-    stamps, places = found
-    return Forecast(since(stamps, start), places)
-
-
-def _resolved(times: Sequence[tuple[int, int]], shift: int) -> Stamps:
-    """Return stamps (ns), and arrivals on the stamps' clock where a stamp is of no clock.
-
-    Args:
-        times: Stamps and arrivals; a message without a stamp has its arrival twice.
-        shift: How far the clock of arrivals is ahead.
-    """
-    stamps, arrivals = np.array(times).T
-    expected = arrivals - shift
-    off = (np.abs(stamps - expected) > _LOST) | (stamps == arrivals)
-    resolved: Stamps = np.where(off, expected, stamps)
-    return resolved
-
-
-def since(stamps: Stamps, start: int) -> Floats:
-    """Return stamps (ns) in s from a start."""
-    return (stamps - start).astype(np.float64) * 1e-9
+    times = since(np.array([o.stamp for o in estimates]), start)
+    return Track(ANEW, frame, times, table, covariances)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
-from ebm_mpc_ros.ros.parameter_file import ParameterFileError, load_parameters
+from ebm_mpc_ros.ros.parameter_file import NoParametersError, load_layers
+from ebm_mpc_ros.ros.parameters import read
+from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS
 from ebm_mpc_ros.tools.console import progress
 from ebm_mpc_ros.tools.innovations import (
     FILE,
@@ -19,17 +21,19 @@ from ebm_mpc_ros.tools.innovations import (
 from ebm_mpc_ros.tools.replay import estimator_for, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ebm_mpc_ros.learning.bags import Bag
     from ebm_mpc_ros.ros.estimate_output import Odometry
+    from ebm_mpc_ros.tools.report_run import Run
 
 PARAMETERS = "params.yaml"
 """Where demo keeps what the nodes ran with."""
 PAGE = "report.html"
 """The report in a folder that demo or replay made."""
 _METADATA = "metadata.yaml"
+_DRIVERS = ("mpc_node", "policy_node")
 _LIMITS = (
     "max_speed",
     "min_speed",
@@ -38,6 +42,7 @@ _LIMITS = (
     "max_deceleration",
     "max_yaw_acceleration",
 )
+_SIDEWAYS = ("max_sideways_speed", "max_sideways_acceleration")
 
 
 class Source(NamedTuple):
@@ -47,14 +52,14 @@ class Source(NamedTuple):
         bag: Its bag.
         page: Where its report goes by default.
         title: Its name.
-        params: The parameters of its nodes, where they are kept.
+        params: The files of its nodes' parameters, where they are kept.
         innovations: Its innovations, where they are.
     """
 
     bag: Path
     page: Path
     title: str
-    params: Path | None = None
+    params: tuple[Path, ...] = ()
     innovations: Path | None = None
 
 
@@ -75,7 +80,9 @@ def find_source(path: Path) -> Source:
     if (path / "bag" / _METADATA).is_file():
         return Source(path / "bag", page, name, params=_there(path / PARAMETERS))
     if (path / "estimate" / _METADATA).is_file():
-        return Source(path / "estimate", page, name, innovations=_there(path / FILE))
+        return Source(
+            path / "estimate", page, name, innovations=next(iter(_there(path / FILE)), None)
+        )
     raise UserError(
         f"{path}: no recording in it: neither a bag's {_METADATA} nor bag/ of demo "
         "nor estimate/ of replay"
@@ -97,14 +104,14 @@ class Innovations(NamedTuple):
 
 
 def innovations_of(
-    bag: Bag, source: Source, params: Path | None, node: str, *, strictly: bool
+    bag: Bag, source: Source, params: Sequence[Path], node: str, *, strictly: bool
 ) -> Innovations:
     """Return the innovations of a run: kept, logged, or computed anew from the bag's sensors.
 
     Args:
         bag: The run's bag.
         source: Where it is recorded.
-        params: The nodes' parameters.
+        params: Files of the nodes' parameters; of two the later one wins.
         node: The estimator's name in them.
         strictly: Whether parameters that can't be used on the bag are a mistake.
 
@@ -115,7 +122,7 @@ def innovations_of(
         return _logged(bag)
     if source.innovations is not None:
         return Innovations(read_innovations(source.innovations), "")
-    if params is not None:
+    if params:
         try:
             return _computed(bag, params, node)
         except UserError as error:
@@ -130,33 +137,62 @@ def innovations_of(
     )
 
 
-def limits_of(params: Path | None) -> tuple[dict[str, float], str]:
-    """Return the limits of commands in a parameter file, and what would give them.
+class Limits(NamedTuple):
+    """Limits of commands by their parameters' names, and whose they are or what would give them."""
+
+    values: dict[str, float]
+    words: str
+
+
+def drivers_in(params: Sequence[Path], namespace: str) -> dict[str, dict[str, Any]]:
+    """Return what parameter files give to the nodes that command, by their names.
 
     Raises:
-        UserError: The file can't be read.
+        UserError: A file can't be read.
     """
-    if params is None:
-        return {}, "the parameters of mpc_node or policy_node, given with --params FILE"
-    for node in ("mpc_node", "policy_node"):
-        try:
-            given = load_parameters(params, node)
-        except ParameterFileError:
-            continue
-        return _numbers(given), ""
-    return {}, f"mpc_node or policy_node in {params.name}"
+    found = {}
+    for node in _DRIVERS:
+        with contextlib.suppress(NoParametersError):
+            found[node] = load_layers(params, f"{namespace}/{node}")
+    return found
 
 
-def _numbers(given: Mapping[str, object]) -> dict[str, float]:
-    return {
-        name: float(value)
-        for name in _LIMITS
-        if isinstance(value := given.get(name), int | float) and math.isfinite(value)
+def limits_of(drivers: Mapping[str, Mapping[str, Any]], run: Run) -> Limits:
+    """Return the limits of the node that drove.
+
+    Raises:
+        UserError: One is not allowed.
+    """
+    driver = _driver(drivers, run)
+    if driver not in drivers:
+        needed = f"the parameters of {driver}, given with --params FILE"
+        return Limits({}, f"Limits are missing: they need {needed}.")
+    given = drivers[driver]
+    rows = [row for row in ROBOT_PARAMETERS if row.name in ("model", *_LIMITS, *_SIDEWAYS)]
+    read_values, _ = read(rows, given)
+    model = read_values.pop("model")
+    values = {
+        name: value
+        for name, value in read_values.items()
+        if name not in _SIDEWAYS or name in given or model == "omni"
     }
+    absent = ", ".join(name for name in values if name not in given)
+    words = f"; not among its parameters, so its defaults: {absent}" if absent else ""
+    return Limits(values, f"Limits are {driver}'s{words}.")
 
 
-def _there(path: Path) -> Path | None:
-    return path if path.is_file() else None
+def _driver(drivers: Mapping[str, Mapping[str, Any]], run: Run) -> str:
+    """Return the node that drove: as it is set, else as was heard of it."""
+    if drivers.get("policy_node", {}).get("send_commands") is True:
+        return "policy_node"
+    heard = {said.node.rpartition("/")[2] for said in run.said}
+    heard |= {"mpc_node"} if "prediction" in run.forecasts else set()
+    there = [node for node in _DRIVERS if node in heard] or list(drivers)
+    return next(iter(there), " or ".join(_DRIVERS))
+
+
+def _there(path: Path) -> tuple[Path, ...]:
+    return (path,) if path.is_file() else ()
 
 
 def _logged(bag: Bag) -> Innovations:
@@ -171,7 +207,7 @@ def _logged(bag: Bag) -> Innovations:
     return Innovations(to_table(recorder.innovations, names), "From the event log, to the bit.")
 
 
-def _computed(bag: Bag, params: Path, node: str) -> Innovations:
+def _computed(bag: Bag, params: Sequence[Path], node: str) -> Innovations:
     recorder = InnovationRecorder()
     estimator = estimator_for(bag, params, node, observer=recorder)
     with progress(
@@ -182,10 +218,11 @@ def _computed(bag: Bag, params: Path, node: str) -> Innovations:
             if row is not None:
                 estimates.append(row.odometry)
             advance_to((now - bag.start_time) * 1e-9)
+    names = ", ".join(path.name for path in params)
     if not recorder.innovations:
-        return Innovations(None, f"sensors in the bag that {params.name} can use")
+        return Innovations(None, f"sensors in the bag that {names} can use")
     return Innovations(
         to_table(recorder.innovations, estimator.model.output_names),
-        f"Computed anew from the bag's sensors with {params.name}.",
+        f"Computed anew from the bag's sensors with {names}.",
         (estimator.world_frame, estimates),
     )

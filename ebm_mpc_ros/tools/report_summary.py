@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ebm_mpc_ros.tools.report_health import TOUCHES
 from ebm_mpc_ros.tools.report_numbers import path_length, pose_errors
 
 if TYPE_CHECKING:
     from ebm_mpc_ros.tools.innovations import InnovationTable
-    from ebm_mpc_ros.tools.report_reading import Run
+    from ebm_mpc_ros.tools.report_run import Run
 
 _LEVEL_OF_ERROR = 2
 
@@ -30,12 +31,15 @@ def tiles(run: Run, table: InnovationTable | None) -> list[tuple[str, str]]:
     if run.said:
         errors_told = sum(said.level >= _LEVEL_OF_ERROR for said in run.said)
         found.append(("errors told", str(errors_told)))
+    touches = [rows[-1, 1] for (_, key), rows in run.figures.items() if key == TOUCHES]
+    if touches:
+        found.append((TOUCHES, f"{max(touches):g}"))
     return found
 
 
 def _errors(run: Run) -> list[tuple[str, str]]:
     """Return how far the estimate and the odometries were from the truth."""
-    truth = run.truth
+    truth = run.placed_truth
     if truth is None:
         return []
     found = []
@@ -43,7 +47,7 @@ def _errors(run: Run) -> list[tuple[str, str]]:
         ("estimate", run.estimate),
         *((odometry.topic, odometry) for odometry in run.odometries),
     ):
-        if track is None or (track is not run.estimate and track.frame != truth.frame):
+        if track is None or track.frame != truth.frame:
             continue
         errors = pose_errors(track, truth)
         if errors is not None:

@@ -65,7 +65,7 @@ def estimated(
         if update.accepted:
             fused.append(measurement)
 
-    estimator = estimator_for(bag, config.parent / params, observer=observe)
+    estimator = estimator_for(bag, (config.parent / params,), observer=observe)
     estimator.filter.change(_anywhere(estimator))
     start = None
     for _ in replay(estimator, bag):

@@ -56,9 +56,10 @@ class RunWriter:
             "imu/data", "sensor_msgs/msg/Imu", time, self._header(time, "base_link"), *fields
         )
 
-    def command(self, time, speed, turn=0.0, topic="cmd_vel"):
+    def command(self, time, speed, turn=0.0, topic="cmd_vel", sideways=0.0):
         kind = "geometry_msgs/msg/TwistStamped"
-        self._write(topic, kind, time, self._header(time), self._twist(speed, turn))
+        header = self._header(time, "base_link")
+        self._write(topic, kind, time, header, self._twist(speed, turn, sideways))
 
     def unstamped_command(self, time, speed):
         twist = self._twist(speed, 0.0)
@@ -68,15 +69,15 @@ class RunWriter:
         kind = "rosgraph_msgs/msg/Clock"
         self._write("/clock", kind, time, self._header(time).stamp)
 
-    def path(self, topic, time, places, step=0.0):
+    def path(self, topic, time, places, step=0.0, frame="odom"):
         kind = "geometry_msgs/msg/PoseStamped"
         poses = [
             self._make(kind, self._header(time + k * step), self._pose(x, y))
             for k, (x, y) in enumerate(places)
         ]
-        self._write(topic, "nav_msgs/msg/Path", time, self._header(time), poses)
+        self._write(topic, "nav_msgs/msg/Path", time, self._header(time, frame), poses)
 
-    def trajectory(self, time, places, step):
+    def trajectory(self, time, places, step, frame="odom"):
         package = "trajectory_msgs/msg/MultiDOFJointTrajectory"
         points = [
             self._make(
@@ -96,13 +97,14 @@ class RunWriter:
             )
             for k, (x, y) in enumerate(places)
         ]
-        self._write("policy/plan", package, time, self._header(time), ["base_link"], points)
+        header = self._header(time, frame)
+        self._write("policy/plan", package, time, header, ["base_link"], points)
 
-    def obstacle(self, time, x, y, radius, *, delete=False):
+    def obstacle(self, time, x, y, radius, *, delete=False, frame="odom"):
         kind = "visualization_msgs/msg/Marker"
         nothing = np.zeros(0, np.uint8)
         marker = self._types[kind](
-            header=self._header(time),
+            header=self._header(time, frame),
             ns="",
             id=0,
             type=3,
@@ -151,10 +153,10 @@ class RunWriter:
             ),
         )
 
-    def _twist(self, speed, turn):
+    def _twist(self, speed, turn, sideways=0.0):
         return self._make(
             "geometry_msgs/msg/Twist",
-            self._make("geometry_msgs/msg/Vector3", speed, 0.0, 0.0),
+            self._make("geometry_msgs/msg/Vector3", speed, sideways, 0.0),
             self._make("geometry_msgs/msg/Vector3", 0.0, 0.0, turn),
         )
 

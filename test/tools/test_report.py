@@ -178,7 +178,7 @@ def test_somebodys_bag_gives_a_page_that_says_what_is_missing(report, short):
         "What the nodes said needs /diagnostics (diagnostic_msgs/msg/DiagnosticArray).",
         "Predicted against driven needs mpc/prediction (nav_msgs/msg/Path)",
         "Solve and sampling times needs /diagnostics",
-        "No obstacles: it needs obstacles (visualization_msgs/msg/MarkerArray).",
+        "No obstacles: it needs obstacles (visualization_msgs/msg/MarkerArray), in the frame odom.",
     ):
         assert words in page.text
     assert "/fix sensor_msgs/msg/NavSatFix" in page.text

@@ -52,12 +52,22 @@ def test_a_damaged_table_of_innovations(here, run_bag, tmp_path):
 
 def test_a_page_that_exists_is_replaced_only_when_told(here, run_bag, tmp_path):
     out = tmp_path / "page.html"
-    out.write_text("mine")
+    mine = "<!doctype html>mine"
+    out.write_text(mine)
     line = refused(here("report", run_bag, "--out", out))
     assert line.endswith("page.html: exists already; --replace writes it anew")
-    assert out.read_text() == "mine"
+    assert out.read_text() == mine
     assert here("report", run_bag, "--out", out, "--replace").returncode == 0
-    assert out.read_text().startswith("<!doctype html>")
+    assert "report-data" in out.read_text()
+
+
+@pytest.mark.parametrize("name", ["my.bag", "my.report.html"])
+def test_a_bag_is_not_replaced_by_its_page(here, short, tmp_path, name):
+    bag = tmp_path / name
+    bag.write_bytes(short.read_bytes())
+    line = refused(here("report", bag, "--out", bag, "--replace"))
+    assert line.endswith(f"{name}: is no page, so --replace leaves it alone")
+    assert bag.read_bytes() == short.read_bytes()
 
 
 def test_a_place_that_can_not_be_written_to(here, run_bag, tmp_path):
@@ -103,8 +113,9 @@ def test_a_signal_while_writing_leaves_the_page_that_was_there(
     here, run_bag, tmp_path, monkeypatch
 ):
     out = tmp_path / "page.html"
-    out.write_text("mine")
+    mine = "<!doctype html>mine"
+    out.write_text(mine)
     monkeypatch.setattr(Path, "replace", lambda *_: signal.raise_signal(signal.SIGINT))
     assert here("report", run_bag, "--out", out, "--replace").returncode == 130
-    assert out.read_text() == "mine"
+    assert out.read_text() == mine
     assert list(tmp_path.iterdir()) == [out]

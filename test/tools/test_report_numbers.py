@@ -21,12 +21,12 @@ from ebm_mpc_ros.tools.report_numbers import (
     pose_errors,
     thinned,
 )
-from ebm_mpc_ros.tools.report_reading import Forecast, Track
+from ebm_mpc_ros.tools.report_run import Forecast, Track
 
 
 def track(times, x, y=None, yaw=None):
     zeros = np.zeros(len(times))
-    states = np.stack([x, zeros if y is None else y, zeros if yaw is None else yaw, zeros, zeros])
+    states = np.stack([x, zeros if y is None else y, zeros if yaw is None else yaw, *[zeros] * 3])
     return Track("/odom", "odom", np.asarray(times, float), states.T, np.zeros((len(times), 3, 3)))
 
 
@@ -84,11 +84,11 @@ def test_pose_errors_are_taken_where_both_are_and_headings_wrap():
 
 def test_a_late_command_is_no_larger_acceleration():
     times = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.252, 0.35, 2.0, 2.05])
-    commands = np.column_stack([times, 2.0 * np.round(times / 0.05) * 0.05, np.zeros(9)])
+    commands = np.column_stack([times, 2.0 * np.round(times / 0.05) * 0.05, np.zeros((9, 2))])
     changes = accelerations(commands)
     np.testing.assert_allclose(np.delete(changes[:, 1], 6), 2.0)
     assert np.isnan(changes[6, 1])
-    assert accelerations(commands[:1]).shape == (0, 3)
+    assert accelerations(commands[:1]).shape == (0, 4)
 
 
 def test_forecast_errors_grow_as_the_forecast_goes_astray():
