@@ -260,11 +260,8 @@ def replay_graph(
     return (estimator, player) if with_player else (estimator,)
 
 
-def recorder(bag: Path, *, announce: str) -> NodeSpec:
-    """Return the node that records the whole graph into the folder `bag`.
-
-    It prints the seconds since the first message of the topic `announce`.
-    """
+def recorder(bag: Path) -> NodeSpec:
+    """Return the node that records the whole graph into the folder `bag`; see `announced`."""
     return NodeSpec(
         name="recorder_node",
         parameters={
@@ -272,9 +269,23 @@ def recorder(bag: Path, *, announce: str) -> NodeSpec:
             "bag": str(bag),
             "topics": list(RECORDED),
             "latched_topics": list(RECORDED_LATCHED),
-            "announce": announce,
+            "announce": "cmd_vel",
         },
     )
+
+
+def announced(log: str) -> tuple[float, float] | None:
+    """Return what a recorder's log says last of the drive, None before it begins.
+
+    That is the seconds since the first command that was not zero, and this one's UNIX time.
+    """
+    for line in reversed(log.split("\n")[:-1]):
+        try:
+            driven, began = map(float, line.split())
+        except ValueError:
+            continue
+        return driven, began
+    return None
 
 
 def _yaml(value: Any) -> str:
