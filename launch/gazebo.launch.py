@@ -47,7 +47,7 @@ def _start(context: LaunchContext) -> list:
     noise = seed(context)
     if not flag(context, "use_sim_time"):
         raise RuntimeError("use_sim_time:=false: Gazebo's time is simulated")
-    relay, *others = gazebo_graph(
+    specs = gazebo_graph(
         controller=text(context, "controller"),
         course=course,
         seed=noise,
@@ -58,8 +58,6 @@ def _start(context: LaunchContext) -> list:
     world = compose_world(load_course(course), absolute_namespace(context))
     return [
         *gazebo_actions(world, seed=noise, gui=flag(context, "gui"), namespace=namespace),
-        # Without it the robot would drive on; it starts by stopping the robot.
-        *to_actions([relay], namespace, respawn=True),
-        *to_actions(others, namespace),
+        *to_actions(specs, namespace),
         *rviz_actions(context, namespace),
     ]

@@ -25,7 +25,7 @@ CONTROLLERS = {
 SHIPPED_POLICY = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
 """The trained policy that comes with the package."""
 
-ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node")
+ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node", "relay_node")
 """The nodes that a robot's parameter files speak of."""
 
 TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
@@ -58,13 +58,15 @@ class NodeSpec:
     """One process of the graph: a node, its parameter files, and parameters that overrule them.
 
     `name` is that of the node and of its console script. Of two files the later one wins. `remap`
-    has rules (from, to) beside `TRANSFORMS`, before which they go.
+    has rules (from, to) beside `TRANSFORMS`, before which they go. One that is `vital` is started
+    again when it dies, whatever is done with the others.
     """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     params_files: Sequence[Path] = ()
     remap: Sequence[tuple[str, str]] = ()
+    vital: bool = False
 
     def command(self, namespace: str = "") -> list[str]:
         """Return the command line that runs it without `ros2 run`."""
@@ -93,6 +95,7 @@ def robot_graph(
     use_sim_time: bool,
     robot_files: Sequence[Path] = (),
     checkpoint: str = "",
+    relay: bool = False,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes that drive a robot: estimator, and policy and controller as chosen.
@@ -103,6 +106,7 @@ def robot_graph(
         use_sim_time: Whether time is that of /clock.
         robot_files: What differs from `params_file`, the last one last.
         checkpoint: A trained policy's; empty for what the parameter file says.
+        relay: Whether a relay stops the base when commands end, for a base that doesn't itself.
         overrides: Parameters by node that overrule the file.
 
     Raises:
@@ -112,7 +116,8 @@ def robot_graph(
         raise ValueError(f"controller {controller!r}: must be {', '.join(CONTROLLERS)}")
     if checkpoint and controller == "mpc":
         raise ValueError("controller 'mpc' has no policy, so a checkpoint has no use")
-    chosen: dict[str, dict[str, Any]] = {"ekf_node": {}}
+    chosen: dict[str, dict[str, Any]] = {"relay_node": {}} if relay else {}
+    chosen["ekf_node"] = {}
     if controller != "mpc":
         chosen["policy_node"] = {"send_commands": controller == "policy"}
         if checkpoint:
@@ -130,6 +135,8 @@ def robot_graph(
                 **parameters,
                 **overrides.get(name, {}),
             },
+            # Without it the base goes on as it was told last; it starts by stopping it.
+            vital=name == "relay_node",
         )
         for name, parameters in chosen.items()
     )
@@ -194,12 +201,7 @@ def gazebo_graph(
     Raises:
         ValueError: There is no such course or controller, or none that a checkpoint is for.
     """
-    relay = NodeSpec(
-        name="relay_node",
-        params_files=(params_file, *robot_files),
-        parameters={"use_sim_time": True},
-    )
-    driving = _course_graph(
+    return _course_graph(
         controller=controller,
         course=course,
         seed=seed,
@@ -207,8 +209,8 @@ def gazebo_graph(
         robot_files=(params_file, *robot_files),
         checkpoint=checkpoint,
         use_sim_time=True,
+        relay=True,
     )
-    return (relay, *driving)
 
 
 def _course_graph(
@@ -220,6 +222,7 @@ def _course_graph(
     robot_files: Sequence[Path],
     checkpoint: str,
     use_sim_time: bool,
+    relay: bool = False,
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes that drive an enabled robot from the start of a course, and the course."""
     laid_out = load_course(course)
@@ -237,6 +240,7 @@ def _course_graph(
             robot_files=robot_files,
             use_sim_time=use_sim_time,
             checkpoint=checkpoint,
+            relay=relay,
             overrides=overrides,
         ),
         NodeSpec(name="course_node", parameters={"use_sim_time": use_sim_time, "course": course}),
@@ -303,11 +307,8 @@ def bag_play(bag: Path, topics: Iterable[str], rate: float, namespace: str) -> l
     return [*line, "--topics", *played, "--remap", *remap]
 
 
-def recorder(bag: Path, *, announce: str) -> NodeSpec:
-    """Return the node that records the whole graph into the folder `bag`.
-
-    It prints the seconds since the first message of the topic `announce`.
-    """
+def recorder(bag: Path) -> NodeSpec:
+    """Return the node that records the whole graph into the folder `bag`; see `announced`."""
     return NodeSpec(
         name="recorder_node",
         parameters={
@@ -315,9 +316,23 @@ def recorder(bag: Path, *, announce: str) -> NodeSpec:
             "bag": str(bag),
             "topics": list(RECORDED),
             "latched_topics": list(RECORDED_LATCHED),
-            "announce": announce,
+            "announce": "cmd_vel",
         },
     )
+
+
+def announced(log: str) -> tuple[float, float] | None:
+    """Return what a recorder's log says last of the drive, None before it begins.
+
+    That is the seconds since the first command that was not zero, and this one's UNIX time.
+    """
+    for line in reversed(log.split("\n")[:-1]):
+        try:
+            driven, began = map(float, line.split())
+        except ValueError:
+            continue
+        return driven, began
+    return None
 
 
 def _yaml(value: Any) -> str:

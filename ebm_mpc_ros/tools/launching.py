@@ -91,7 +91,7 @@ def remap_argument() -> Any:
     return DeclareLaunchArgument(
         "remap",
         default_value="",
-        description='Topics under other names: "cmd_vel:=base/cmd_vel imu/data:=imu".',
+        description='Topics under other names: "cmd_vel:=drive/cmd_vel imu/data:=imu".',
     )
 
 
@@ -213,28 +213,29 @@ def to_actions(
 ) -> list[Any]:
     """Return a launch_ros Node for each process of the graph.
 
-    With `respawn` a node that dies is started again after a second. The launch fails where that
-    can't help: a node can't start, or has died five times within a minute.
+    With `respawn`, or where it is vital, a node that dies is started again after a second. The
+    launch fails where that can't help: it can't start, or has died five times within a minute.
     """
-    nodes = [
-        Node(
+    actions = []
+    for spec in specs:
+        again = respawn or spec.vital
+        node = Node(
             package=_PACKAGE,
             executable=spec.name,
             name=spec.name,
             namespace=namespace,
             parameters=[*map(str, spec.params_files), dict(spec.parameters)],
             remappings=[*remap, *spec.remap, *TRANSFORMS],
-            respawn=respawn,
+            respawn=again,
             respawn_delay=_RESPAWN_DELAY,
             output="screen",
             emulate_tty=True,
         )
-        for spec in specs
-    ]
-    if not respawn:
-        return nodes
-    handlers = [OnProcessExit(target_action=node, on_exit=giving_up()) for node in nodes]
-    return [*map(RegisterEventHandler, handlers), *nodes]
+        if again:
+            given_up = OnProcessExit(target_action=node, on_exit=giving_up())
+            actions.append(RegisterEventHandler(given_up))
+        actions.append(node)
+    return actions
 
 
 def _checked(context: LaunchContext, argument: str, name: str) -> Path:

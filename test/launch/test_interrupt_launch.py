@@ -88,6 +88,15 @@ def test_a_file_that_is_not_for_this_namespace_is_a_mistake(launched, tmp_path):
 
 
 @pytest.mark.timeout(120)
+def test_a_relay_that_is_sent_its_own_output_fails_the_launch(launched):
+    arguments = {"remap": "cmd_vel:=base/cmd_vel", "controller": "mpc", "respawn": "false"}
+    launch = launched("bringup", relay="true", **arguments)
+    assert launch.process.wait(80.0) == 1
+    assert "cmd_vel and base/cmd_vel are both /base/cmd_vel" in launch.output
+    assert not launch.alive()
+
+
+@pytest.mark.timeout(120)
 def test_a_node_that_cant_start_fails_the_launch(launched, tmp_path):
     file = tmp_path / "mixed.yaml"
     file.write_text("/**/mpc_node: {ros__parameters: {horizon: [1, a]}}\n")

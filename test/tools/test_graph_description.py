@@ -43,6 +43,17 @@ def test_the_controller_chooses_the_nodes(controller, expected):
     assert len(senders) == 1
 
 
+def test_a_relay_comes_where_it_is_asked_for_with_the_robots_own_parameters():
+    arguments = {"controller": "mpc", "params_file": Path("all.yaml"), "use_sim_time": False}
+    assert "relay_node" not in names(robot_graph(**arguments))
+    robot = [Path("robot.yaml")]
+    relay, *others = robot_graph(relay=True, robot_files=robot, **arguments)
+    assert relay.name == "relay_node"
+    assert relay.params_files[-1:] == tuple(robot)
+    assert relay.vital
+    assert not any(spec.vital for spec in others)
+
+
 def test_an_unknown_controller_is_named():
     with pytest.raises(ValueError, match="joystick"):
         robot_graph(controller="joystick", params_file=default_params_file(), use_sim_time=False)
