@@ -1,4 +1,4 @@
-"""The running graph: sensor-to-command latency, and CPU and memory of each node.
+"""The graph: how long its start takes, sensor-to-command latency, and CPU and memory of each node.
 
 Peer: a bare rclpy node on rclpy's own executor with the estimator's subscriptions and timer and
 empty callbacks, in the same run.
@@ -59,7 +59,7 @@ def main() -> int:
                 seed=0,
                 params_file=default_params_file(),
             ),
-            recorder(bag, announce="policy/plan"),
+            recorder(bag),
         )
         with Processes(specs, Path(folder) / "logs") as processes:
             bare = subprocess.Popen(  # noqa: S603  no shell
@@ -72,7 +72,7 @@ def main() -> int:
                 },
             )
             try:
-                wait_until_driving(processes)
+                start = wait_until_driving(processes)
                 pids = {spec.name: processes.pid(spec.name) for spec in specs}
                 pids["bare"] = bare.pid
                 before = {name: cpu_seconds(pid) for name, pid in pids.items()}
@@ -87,7 +87,7 @@ def main() -> int:
             finally:
                 bare.kill()
                 bare.wait()
-        figures = _latencies(bag)
+        figures = [Figure("start to first command", start, "s", 5.0), *_latencies(bag)]
     peer = share.pop("bare")
     for name, value in share.items():
         figures.append(

@@ -70,7 +70,7 @@ def _measure(
                 params_file=params,
                 checkpoint=checkpoint,
             ),
-            recorder(bag, announce="policy/plan"),
+            recorder(bag),
         )
         with Processes(specs, Path(folder) / "logs") as processes:
             wait_until_driving(processes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from ebm_mpc_ros.tools.graph import announced
+
 if TYPE_CHECKING:
     from ebm_mpc_ros.tools.processes import Processes
 
@@ -13,11 +15,12 @@ SETTLE = 3.0
 _PATIENCE = 60.0
 
 
-def wait_until_driving(processes: Processes) -> None:
-    """Return once the recorder has announced the drive and it has settled."""
+def wait_until_driving(processes: Processes) -> float:
+    """Wait for the drive to have settled; return the seconds from start to the first command."""
     deadline = time.monotonic() + _PATIENCE
-    while not processes.log("recorder_node").strip():
+    while (drive := announced(processes.log("recorder_node"))) is None:
         if processes.dead() or time.monotonic() > deadline:
             raise SystemExit(f"the graph did not start: {processes.dead()}")
         time.sleep(0.2)
     time.sleep(SETTLE)
+    return drive[1] - processes.started

@@ -15,6 +15,7 @@ from ebm_mpc_ros.tools.launching import (
     robot_argument,
     robot_files,
     rviz_argument,
+    switch,
     text,
     to_actions,
 )
@@ -31,6 +32,7 @@ def generate_launch_description() -> LaunchDescription:
             *common_arguments(use_sim_time=False),
             robot_argument(),
             remap_argument(),
+            switch("relay", "false", "Stop a base that has no command timeout: see base/cmd_vel."),
             respawn_argument(),
             rviz_argument(),
             OpaqueFunction(function=_start),
@@ -44,6 +46,7 @@ def _start(context: LaunchContext) -> list:
         params_file=params_file(context),
         robot_files=robot_files(context),
         checkpoint=text(context, "checkpoint"),
+        relay=flag(context, "relay"),
         use_sim_time=flag(context, "use_sim_time"),
     )
     namespace, remap = text(context, "namespace"), remappings(context)

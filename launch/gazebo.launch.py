@@ -17,6 +17,7 @@ from ebm_mpc_ros.tools.launching import (
     robot_argument,
     robot_files,
     rviz_argument,
+    seed,
     switch,
     text,
     to_actions,
@@ -43,21 +44,20 @@ def generate_launch_description() -> LaunchDescription:
 
 def _start(context: LaunchContext) -> list:
     namespace, course = text(context, "namespace"), text(context, "course")
-    seed = int(text(context, "seed"))
-    relay, *others = gazebo_graph(
+    noise = seed(context)
+    if not flag(context, "use_sim_time"):
+        raise RuntimeError("use_sim_time:=false: Gazebo's time is simulated")
+    specs = gazebo_graph(
         controller=text(context, "controller"),
         course=course,
-        seed=seed,
+        seed=noise,
         params_file=params_file(context),
         robot_files=robot_files(context),
         checkpoint=text(context, "checkpoint"),
-        use_sim_time=flag(context, "use_sim_time"),
     )
     world = compose_world(load_course(course), absolute_namespace(context))
     return [
-        *gazebo_actions(world, seed=seed, gui=flag(context, "gui"), namespace=namespace),
-        # Without it the robot would drive on; it starts by stopping the robot.
-        *to_actions([relay], namespace, respawn=True),
-        *to_actions(others, namespace),
+        *gazebo_actions(world, seed=noise, gui=flag(context, "gui"), namespace=namespace),
+        *to_actions(specs, namespace),
         *rviz_actions(context, namespace),
     ]

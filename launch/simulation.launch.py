@@ -9,10 +9,12 @@ from ebm_mpc_ros.tools.launching import (
     controller_argument,
     course_arguments,
     flag,
+    number,
     params_file,
     robot_argument,
     robot_files,
     rviz_argument,
+    seed,
     text,
     to_actions,
 )
@@ -42,8 +44,8 @@ def _start(context: LaunchContext) -> list:
     specs = simulation_graph(
         controller=text(context, "controller"),
         course=text(context, "course"),
-        seed=int(text(context, "seed")),
-        rate=float(text(context, "rate")),
+        seed=seed(context),
+        rate=number(context, "rate", above=0.0, maximum=1.0),
         params_file=params_file(context),
         robot_files=robot_files(context),
         checkpoint=text(context, "checkpoint"),

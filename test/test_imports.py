@@ -47,6 +47,11 @@ WITHOUT_ROS = [
         "__main__",
     )
 ]
+FILL_A_NETWORK = """
+from ebm_mpc_ros.learning.architecture import restored
+from ebm_mpc_ros.learning.checkpoint import load
+restored(load(pathlib.Path("checkpoints/two_sided.safetensors")))
+"""
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -188,3 +193,17 @@ def test_the_estimator_and_its_replay_import_without_ros_and_torch():
 def test_the_package_itself_costs_nothing_to_import():
     done = python("import ebm_mpc_ros, sys; print('numpy' in sys.modules)")
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("heavy", "code"),
+    [
+        ("scipy", "import ebm_mpc_ros.nodes.simulator, ebm_mpc_ros.nodes.course"),
+        ("rosbags", "import ebm_mpc_ros.nodes.ekf"),
+        ("sympy", FILL_A_NETWORK),
+    ],
+)
+def test_a_node_starts_without_what_takes_long_to_import(heavy, code):
+    pytest.importorskip("rclpy")
+    done = python(f"import pathlib, sys\n{code}\nprint({heavy!r} in sys.modules)")
+    assert done.stdout == "False\n", done.stderr

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _GAINS = 1.0, 30.0
 _FLOOR = 1e-6
@@ -136,6 +141,15 @@ def _silence(layer: nn.Linear) -> None:
     nn.init.zeros_(layer.bias)
 
 
+def constants(count: int, reckon: Callable[[], Tensor]) -> Tensor:
+    """Return what `reckon` does, (count,); on the meta device only its shape.
+
+    To reckon there would make torch import sympy, which takes a second.
+    """
+    empty = torch.empty(count)
+    return empty if empty.is_meta else reckon()
+
+
 def _gains(count: int) -> Tensor:
     low, high = _GAINS
-    return low * (high / low) ** torch.linspace(0.0, 1.0, count)
+    return constants(count, lambda: low * (high / low) ** torch.linspace(0.0, 1.0, count))

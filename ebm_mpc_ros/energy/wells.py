@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from ebm_mpc_ros.energy.networks import constants
 from ebm_mpc_ros.energy.score_matching import denoising
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Wells(nn.Module):
         self.variables, self.conditions = network.variables, network.conditions
         self.sigma_range = low, high
         self.network = network
-        places = torch.linspace(math.log(low), math.log(high), network.weights - 1)
+        count = network.weights - 1
+        places = constants(count, lambda: torch.linspace(math.log(low), math.log(high), count))
         self._bumps_per_log = (network.weights - 2) / math.log(high / low)
         self._places: Tensor
         self.register_buffer("_places", places)

@@ -69,9 +69,7 @@ class EkfNode(ManagedNode):
         self._subscribe()
         self.listen(PoseWithCovarianceStamped, "set_pose", self._set_pose, 10)
         if values["use_control"]:
-            own = bool(self._estimator.model.input_names)
-            stamped = values["enable_stamped_cmd_vel" if own else "stamped_control"]
-            kind = TwistStamped if stamped else Twist
+            kind = TwistStamped if self._estimator.stamped_commands else Twist
             self.listen(kind, "cmd_vel", self._command, qos.sensor(10))
         self.serve(Empty, "reset", self._reset)
         self.serve(Empty, "enable", self._enable)

@@ -58,8 +58,14 @@ class MpcNode(ManagedNode):
         self._frame = values["odom_frame"]
         base = values["base_link_frame"]
         self._transforms = Transforms(self, publish=False)
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._estimate = EstimateInput(
-            self, model, frame=self._frame, child=base, timeout=values["estimate_timeout"]
+            self,
+            model,
+            frame=self._frame,
+            child=base,
+            timeout=values["estimate_timeout"],
+            simulated=self._simulated,
         )
         self._plan: PlanInput | None = None
         self._path: ReferenceInput | None = None
@@ -79,7 +85,6 @@ class MpcNode(ManagedNode):
         self._obstacles: ObstacleInput | None = None
         if values["half_planes"]:
             self._obstacles = ObstacleInput(self, self._transforms, self._frame)
-        self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._driver = Driver(
             self,
             self._actuation,

@@ -15,16 +15,22 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_time
 from ebm_mpc_ros.ros.node import ManagedNode, spin
-from ebm_mpc_ros.ros.parameters import Parameter
+from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _PERIOD = 0.005
+_LATCHED = ("tf_static", "plan", "obstacles")
 
 PLAYER_PARAMETERS = (
     Parameter(name="bag", kind="str", default="", description="The bag to play."),
-    Parameter(name="topics", kind="strs", default=[], description="What to play; empty for all."),
+    Parameter(
+        name="topics",
+        kind="strs",
+        default=[],
+        description="What to play; the rest of the bag stays silent.",
+    ),
     Parameter(
         name="rate",
         kind="float",
@@ -57,17 +63,19 @@ class PlayerNode(ManagedNode):
 
     def configure(self, values: dict[str, Any]) -> None:
         """Open the bag and advertise its topics."""
+        if not values["topics"]:
+            raise ParameterError("parameter topics is empty: name what to play")
         self._path = values["bag"]
         self._bag: Bag = self._stack.enter_context(open_bag(Path(self._path)))
         self._rate, self._wait = values["rate"], values["wait"]
         self._topics: dict[str, Any] = {}
-        for topic in values["topics"] or self._bag.topics:
+        for topic in values["topics"]:
             kind = self._bag.topic(topic).type
             message = _message_class(kind)
             if message is None:
                 self.get_logger().warning(f"{topic} is not played: no message type {kind} here")
                 continue
-            latched = topic in ("/tf_static", "/plan", "/obstacles")
+            latched = topic.rpartition("/")[2] in _LATCHED
             self._topics[topic] = self.advertise(
                 message, topic, qos.LATCHED if latched else qos.OUTPUT
             )

@@ -69,12 +69,14 @@ class PolicyNode(ManagedNode):
         self._shown = values["samples_shown"]
         self._max_age = values["plan_max_age"]
         self._transforms = Transforms(self, publish=False)
+        simulated = bool(self.get_parameter("use_sim_time").value)
         self._estimate = EstimateInput(
             self,
             model,
             frame=self._frame,
             child=self._base,
             timeout=values["estimate_timeout"],
+            simulated=simulated,
             taken=self._propose,
         )
         self._path = ReferenceInput(
@@ -93,7 +95,7 @@ class PolicyNode(ManagedNode):
                 frame=self._base,
                 enabled=values["enabled"],
                 stamped=values["enable_stamped_cmd_vel"],
-                simulated=bool(self.get_parameter("use_sim_time").value),
+                simulated=simulated,
                 fault=self._fault,
                 rolling=self._estimate.rolling,
             )

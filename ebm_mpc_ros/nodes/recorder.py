@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rclpy.serialization import deserialize_message
 
 from ebm_mpc_ros.learning.bags import BagWriter
 from ebm_mpc_ros.ros import qos
@@ -34,7 +37,8 @@ RECORDER_PARAMETERS = (
         name="announce",
         kind="str",
         default="",
-        description="Print the seconds since the first message of this topic to stdout.",
+        description="Of the recorded topics that of commands: print to stdout the seconds since the"
+        " first that is not zero, and the UNIX time of that one.",
     ),
 )
 
@@ -56,7 +60,7 @@ class RecorderNode(ManagedNode):
         self._writer = BagWriter(Path(values["bag"]))
         self._count = 0
         self._announced = values["announce"]
-        self._first: int | None = None
+        self._first: tuple[int, float] | None = None
         for entry in values["topics"]:
             self._record(entry, qos.sensor(200))
         for entry in values["latched_topics"]:
@@ -94,14 +98,22 @@ class RecorderNode(ManagedNode):
                 now = self.now
                 self._writer.write_raw(full, kind, now, raw)
                 self._count += 1
-                if topic == self._announced and self._first is None:
-                    self._first = now
+                if topic == self._announced and self._first is None and _moves(raw, message):
+                    self._first = now, time.time()
 
         self.listen_raw(message, topic, write, quality)
 
     def _announce(self) -> None:
         if self._first is not None:
-            print(f"{(self.now - self._first) * 1e-9:.2f}", flush=True)  # noqa: T201
+            began, at = self._first
+            print(f"{(self.now - began) * 1e-9:.2f} {at:.2f}", flush=True)  # noqa: T201
+
+
+def _moves(raw: bytes, kind: type) -> bool:
+    """Return whether a Twist or TwistStamped is not zero."""
+    message = deserialize_message(raw, kind)
+    twist = getattr(message, "twist", message)
+    return bool(twist != type(twist)())
 
 
 def main() -> None:

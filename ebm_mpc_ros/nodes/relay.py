@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.duration import Duration
 
+from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.clocks import BaseTime
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
+from ebm_mpc_ros.ros.messages import to_time
 from ebm_mpc_ros.ros.node import ManagedNode, spin
 from ebm_mpc_ros.ros.parameters import Parameter
 
@@ -37,6 +39,12 @@ RELAY_PARAMETERS = (
         default=True,
         description="cmd_vel is a TwistStamped; false for Twist.",
     ),
+    Parameter(
+        name="stamped_output",
+        kind="bool",
+        default=False,
+        description="base/cmd_vel is a TwistStamped; false for Twist.",
+    ),
 )
 
 
@@ -50,8 +58,16 @@ class RelayNode(ManagedNode):
     """
 
     def __init__(self) -> None:
-        """Declare the parameters."""
+        """Declare the parameters.
+
+        Raises:
+            UserError: What it hears and what it sends have been given one name: it would take its
+                own last command for a new one for ever.
+        """
         super().__init__("relay_node")
+        heard, sent = (self.resolve_topic_name(name) for name in ("cmd_vel", "base/cmd_vel"))
+        if heard == sent:
+            raise UserError(f"cmd_vel and base/cmd_vel are both {heard}: remap one of them")
 
     def table(self, given: Iterable[str]) -> Iterable[Parameter]:  # noqa: ARG002
         """Return the node's parameters."""
@@ -63,9 +79,13 @@ class RelayNode(ManagedNode):
         self._refused = self._stops = 0
         simulated = bool(self.get_parameter("use_sim_time").value)
         self._time = BaseTime(self, simulated=simulated)
-        self._base = self.advertise(Twist, "base/cmd_vel", qos.OUTPUT)
+        self._stamped, self._frame = values["stamped_output"], ""
+        if self._stamped:
+            self._base = self.advertise(TwistStamped, "base/cmd_vel", qos.OUTPUT)
+        else:
+            self._base = self.advertise(Twist, "base/cmd_vel", qos.OUTPUT)
         if values["enable_stamped_cmd_vel"]:
-            self.listen(TwistStamped, "cmd_vel", lambda m: self._take(m.twist), qos.NEWEST)
+            self.listen(TwistStamped, "cmd_vel", self._take_stamped, qos.NEWEST)
         else:
             self.listen(Twist, "cmd_vel", self._take, qos.NEWEST)
         self.every(_WATCH_PERIOD, self._watch, steady=True)
@@ -74,11 +94,11 @@ class RelayNode(ManagedNode):
         """Stop the base until the first command, whatever it was told before."""
         self._deadline = self._time.read()
         self._reason = self._silence = "no cmd_vel so far"
-        self._base.publish(Twist())
+        self._send(Twist())
 
     def deactivate(self) -> None:
         """Stop the base, and see that it hears of it before the topic is gone."""
-        self._base.publish(Twist())
+        self._send(Twist())
         self._base.wait_for_all_acked(_PATIENCE)
 
     def condition(self) -> Condition:
@@ -93,6 +113,10 @@ class RelayNode(ManagedNode):
         """Say how often the base had to be stopped, and how many commands were refused."""
         return {"stops": self._stops, "commands refused": self._refused}
 
+    def _take_stamped(self, message: Any) -> None:
+        self._frame = message.header.frame_id
+        self._take(message.twist)
+
     def _take(self, twist: Any) -> None:
         parts = (twist.linear, twist.angular)
         if not all(math.isfinite(v) for part in parts for v in (part.x, part.y, part.z)):
@@ -101,7 +125,7 @@ class RelayNode(ManagedNode):
             return
         self._deadline = self._time.read() + self._timeout
         if not self._time.stands_still:
-            self._base.publish(twist)
+            self._send(twist)
             self._reason = ""
             self._silence = f"no cmd_vel for {self._timeout * 1e-9:g} s"
 
@@ -110,8 +134,16 @@ class RelayNode(ManagedNode):
         if self._time.stands_still or late:
             self._stops += not self._reason
             self._reason = "the clock stands still" if self._time.stands_still else self._silence
-            self._base.publish(Twist())
+            self._send(Twist())
         self.report()
+
+    def _send(self, twist: Any) -> None:
+        if not self._stamped:
+            self._base.publish(twist)
+            return
+        message = TwistStamped(twist=twist)
+        message.header.stamp, message.header.frame_id = to_time(self.now), self._frame
+        self._base.publish(message)
 
 
 def main() -> None:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # turn rate (rad/s). A robot that runs into something loses its speed at once.
 _JUMPS = np.array([1.0, 1.0, 2.0, 3.0])
 _JUMP_RATES = np.array([5.0, 5.0, 20.0, 50.0])
+# s: a stop has begun so long after an estimate is too old; from then on it only gets slower.
+_STOPPING = 0.2
+# ns: where a clock is set back by more, an estimator starts over.
+_STEP_BACK = 500_000_000
 _SLOW = 0.1
 """Speed (m/s) below which the odometry's noise hides what no output tells, such as steering."""
 
@@ -44,11 +48,13 @@ class EstimateInput:
         frame: str,
         child: str,
         timeout: float,
+        simulated: bool = False,
         taken: Callable[[], None] | None = None,
     ) -> None:
         """Subscribe; estimates must be in `frame`, of `child`, and younger than `timeout` s.
 
-        `taken` is called after each that is used.
+        With the clock of a simulation (`simulated`) the robot starts over, too: that is no jump.
+        `taken` is called after each estimate that is used.
         """
         self.dropped: Counter[str] = Counter()
         self.stamp = 0
@@ -60,12 +66,14 @@ class EstimateInput:
         self._speed = model.output_names.index("vx")
         self._index = [CANONICAL_STATES.index(name) for name in model.output_names]
         self._standstill = StandstillWatch(node)
+        self._simulated = simulated
+        self._lag = 0
         self._taken = taken
         self._slow = False
         self._values = np.zeros(len(CANONICAL_STATES))
         self.jumped = False
-        """Whether pose or speed has jumped, which odometry does not do, or may have, for another
-        estimator is at work; for the reader to clear."""
+        """Whether pose or speed has jumped, which odometry does not do, or may have: another
+        estimator is at work, or the clock was set back; for the reader to clear."""
         node.listen(
             Odometry, "odometry/filtered", self._take, qos.NEWEST, matched=self._note_publisher
         )
@@ -136,12 +144,17 @@ class EstimateInput:
             self.dropped["not finite, or absurdly far or fast"] += 1
             return
         stamp = stamp_of(message)
-        if self.state is not None and not self._from_before_a_jump_of_the_clock():
-            if stamp < self.stamp:
+        lag = self._node.steady_now - self._node.now
+        if self.state is not None:
+            again = self._from_before_a_jump_of_the_clock()
+            if stamp < self.stamp and not again:
                 self.dropped["stamped before the one held"] += 1
                 return
-            allowed = _JUMPS + _JUMP_RATES * (stamp - self.stamp) * 1e-9
-            self.jumped |= bool((_moved(self._values, values) > allowed).any())
+            if not (again and self._simulated):
+                self.jumped |= self._is_jump(values, (stamp - self.stamp) * 1e-9)
+            if not self._simulated:
+                self.jumped |= lag - self._lag > _STEP_BACK
+        self._lag = lag
         self._values = values
         outputs = values[self._index]
         self._slow = abs(outputs[self._speed]) < _SLOW
@@ -149,6 +162,14 @@ class EstimateInput:
         self.stamp = stamp
         if self._taken is not None:
             self._taken()
+
+    def _is_jump(self, values: Vector, elapsed: float) -> bool:
+        """Return whether no robot gets so far in that time (s), after which it stands.
+
+        A clock that was set back tells nothing of the time: a negative one counts as none.
+        """
+        moving = min(max(elapsed, 0.0), self._timeout + _STOPPING)
+        return bool((_moved(self._values, values) > _JUMPS + _JUMP_RATES * moving).any())
 
     def _note_publisher(self, info: Any) -> None:
         """Distrust an estimator that takes the place of one: where it begins, nobody knows."""

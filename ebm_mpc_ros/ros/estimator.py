@@ -108,6 +108,12 @@ class Estimator:
         return {name: str(self.values[name]) for name in self.inputs}
 
     @property
+    def stamped_commands(self) -> bool:
+        """Whether cmd_vel is a TwistStamped; else it is a Twist."""
+        own = bool(self.model.input_names)
+        return bool(self.values["enable_stamped_cmd_vel" if own else "stamped_control"])
+
+    @property
     def warnings(self) -> list[str]:
         """What a user should know although it works."""
         return self._warnings + [

@@ -14,7 +14,6 @@ import numpy as np
 
 from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.estimation.frames import Transform, UnknownFrameError
-from ebm_mpc_ros.learning.bags import BagWriter
 from ebm_mpc_ros.ros.estimator import Estimator
 from ebm_mpc_ros.ros.estimator_parameters import input_kind
 from ebm_mpc_ros.ros.inputs import INPUT_TYPES
@@ -48,6 +47,8 @@ class EventLog:
         self.problem = ""
         """Why it goes no further: a full disk is no reason to lose the robot's estimate."""
         self._path, self._serialize = path, serialize
+        from ebm_mpc_ros.learning.bags import BagWriter  # noqa: PLC0415  seldom used, and slow
+
         self._writer = BagWriter(path)
         self._time = 0
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import yaml
-from scipy.interpolate import CubicSpline
 
 from ebm_mpc_ros.resources import share_directory
 
@@ -234,6 +233,9 @@ def _draw(name: str, entry: dict[str, Any], *, closed: bool) -> NDArray[np.float
     _require_columns(name, "waypoints", waypoints, 2)
     if closed:
         waypoints = np.concatenate([waypoints, waypoints[:1]])
+    # Half a second, which courses without waypoints save.
+    from scipy.interpolate import CubicSpline  # noqa: PLC0415
+
     knots = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(waypoints, axis=0).T))])
     if len(knots) < 2 or not (np.diff(knots) > 0.0).all():
         raise ValueError(f"course {name!r}: waypoints must be 2 or more, none repeated")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from ebm_mpc_ros.tools.graph import (
     ROBOT_NODES,
     SHIPPED_POLICY,
     NodeSpec,
+    announced,
     default_params_file,
     recorder,
     simulation_graph,
@@ -89,14 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
     (out / PARAMETERS).write_text(parameters, encoding="utf-8")
     specs = (
         *graph,
-        recorder(
-            bag, announce="mpc/prediction" if arguments.controller == "mpc" else "policy/plan"
-        ),
+        recorder(bag),
     )
-    problem = ""
+    problem, start = "", math.nan
     with Processes(specs, out / "logs") as processes:
         try:
-            _watch(processes, arguments.seconds)
+            start = _watch(processes, arguments.seconds)
         except _DriveFailedError as error:
             problem = str(error)
     drive = read_drive(bag, load_course(arguments.course)) if bag.exists() else None
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     summary = summarise(drive)
     title = f"{arguments.course}, {arguments.controller}, seed {arguments.seed}"
     draw_drive(out / "drive.png", drive, summary, title)
-    _print_table(drive, summary, title)
+    _print_table(drive, summary, title, start)
     print(f"picture: {out}/drive.png")
     print(f"bag:     {out}/bag (MCAP, all topics)")
     print(f"logs:    {out}/logs")
@@ -173,10 +173,10 @@ class _DriveFailedError(Exception):
     """The drive can't go on."""
 
 
-def _watch(processes: Processes, seconds: float) -> None:
-    """Show progress until the robot has driven for `seconds`."""
+def _watch(processes: Processes, seconds: float) -> float:
+    """Show progress until the robot has driven for `seconds`; return how long its start took."""
     started = heard = time.monotonic()
-    driven = 0.0
+    driven = start = 0.0
     with progress("driving", "seconds", total=seconds) as advance_to:
         while driven < seconds:
             time.sleep(0.1)
@@ -185,10 +185,9 @@ def _watch(processes: Processes, seconds: float) -> None:
             if dead:
                 name, code = next(iter(dead.items()))
                 raise _DriveFailedError(f"{name} ended with exit code {code}")
-            lines = processes.log("recorder_node").split("\n")[:-1]
-            latest = _number(lines[-1]) if lines else None
-            if latest is not None and latest > driven:
-                driven, heard = latest, now
+            latest = announced(processes.log("recorder_node"))
+            if latest is not None and latest[0] > driven:
+                driven, heard, start = latest[0], now, latest[1] - processes.started
                 advance_to(driven)
             refusal = _refusal(processes) if driven == 0.0 else ""
             if refusal:
@@ -197,6 +196,7 @@ def _watch(processes: Processes, seconds: float) -> None:
                 raise _DriveFailedError(f"no command within {_START_PATIENCE:.0f} s")
             if driven > 0.0 and now - heard > _STALL_PATIENCE:
                 raise _DriveFailedError(f"simulated time stood still for {_STALL_PATIENCE:.0f} s")
+    return start
 
 
 def _refusal(processes: Processes) -> str:
@@ -208,13 +208,14 @@ def _refusal(processes: Processes) -> str:
     return ""
 
 
-def _print_table(drive: Drive, summary: Summary, title: str) -> None:
+def _print_table(drive: Drive, summary: Summary, title: str, start: float) -> None:
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(justify="left")
     table.add_column(justify="right")
     mpc = drive.figures.get("mpc_node", {})
     policy = drive.figures.get("policy_node", {})
     for name, value in (
+        ("start of the processes to the first command", f"{start:.1f} s"),
         ("driven", f"{summary.distance:.1f} m in {summary.duration:.1f} s"),
         ("estimate RMSE", f"{summary.estimate_rmse:.3f} m"),
         ("wheel odometry RMSE", f"{summary.wheels_rmse:.3f} m"),
@@ -251,13 +252,6 @@ def _fresh(out: Path) -> Path:
         raise UserError(f"--out {out}: {error.strerror or error}") from error
     shutil.rmtree(bag, ignore_errors=True)
     return out.resolve() / "bag"
-
-
-def _number(line: str) -> float | None:
-    try:
-        return float(line)
-    except ValueError:
-        return None
 
 
 def _seconds(text: str) -> float:

@@ -12,7 +12,7 @@ from ebm_mpc_ros.resources import share_directory
 from ebm_mpc_ros.simulation.courses import load_course
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 CONTROLLERS = {
@@ -25,11 +25,15 @@ CONTROLLERS = {
 SHIPPED_POLICY = "package://ebm_mpc_ros/checkpoints/two_sided.safetensors"
 """The trained policy that comes with the package."""
 
-ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node")
+ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node", "relay_node")
 """The nodes that a robot's parameter files speak of."""
 
 TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
 """Remappings that give each namespace its own frames, as Nav2 has it."""
+
+OWN_CLOCK = ("/clock", "clock")
+"""Remapping that gives a namespace its own time."""
+_REPLAYED = "replayed"
 
 RECORDED = (
     "odometry/filtered nav_msgs/msg/Odometry",
@@ -53,12 +57,16 @@ RECORDED_LATCHED = (
 class NodeSpec:
     """One process of the graph: a node, its parameter files, and parameters that overrule them.
 
-    `name` is that of the node and of its console script. Of two files the later one wins.
+    `name` is that of the node and of its console script. Of two files the later one wins. `remap`
+    has rules (from, to) beside `TRANSFORMS`, before which they go. One that is `vital` is started
+    again when it dies, whatever is done with the others.
     """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     params_files: Sequence[Path] = ()
+    remap: Sequence[tuple[str, str]] = ()
+    vital: bool = False
 
     def command(self, namespace: str = "") -> list[str]:
         """Return the command line that runs it without `ros2 run`."""
@@ -66,8 +74,8 @@ class NodeSpec:
         line = [sys.executable, "-m", module, "--ros-args", "-r", f"__node:={self.name}"]
         if namespace:
             line += ["-r", f"__ns:=/{namespace.strip('/')}"]
-        for absolute, relative in TRANSFORMS:
-            line += ["-r", f"{absolute}:={relative}"]
+        for before, after in (*self.remap, *TRANSFORMS):
+            line += ["-r", f"{before}:={after}"]
         for file in self.params_files:
             line += ["--params-file", str(file)]
         for key, value in self.parameters.items():
@@ -87,6 +95,7 @@ def robot_graph(
     use_sim_time: bool,
     robot_files: Sequence[Path] = (),
     checkpoint: str = "",
+    relay: bool = False,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes that drive a robot: estimator, and policy and controller as chosen.
@@ -97,6 +106,7 @@ def robot_graph(
         use_sim_time: Whether time is that of /clock.
         robot_files: What differs from `params_file`, the last one last.
         checkpoint: A trained policy's; empty for what the parameter file says.
+        relay: Whether a relay stops the base when commands end, for a base that doesn't itself.
         overrides: Parameters by node that overrule the file.
 
     Raises:
@@ -106,7 +116,8 @@ def robot_graph(
         raise ValueError(f"controller {controller!r}: must be {', '.join(CONTROLLERS)}")
     if checkpoint and controller == "mpc":
         raise ValueError("controller 'mpc' has no policy, so a checkpoint has no use")
-    chosen: dict[str, dict[str, Any]] = {"ekf_node": {}}
+    chosen: dict[str, dict[str, Any]] = {"relay_node": {}} if relay else {}
+    chosen["ekf_node"] = {}
     if controller != "mpc":
         chosen["policy_node"] = {"send_commands": controller == "policy"}
         if checkpoint:
@@ -124,6 +135,8 @@ def robot_graph(
                 **parameters,
                 **overrides.get(name, {}),
             },
+            # Without it the base goes on as it was told last; it starts by stopping it.
+            vital=name == "relay_node",
         )
         for name, parameters in chosen.items()
     )
@@ -180,7 +193,6 @@ def gazebo_graph(
     params_file: Path,
     robot_files: Sequence[Path] = (),
     checkpoint: str = "",
-    use_sim_time: bool = True,
 ) -> tuple[NodeSpec, ...]:
     """Return what drives the robot in Gazebo on a course: as `simulation_graph`, and the relay.
 
@@ -189,21 +201,16 @@ def gazebo_graph(
     Raises:
         ValueError: There is no such course or controller, or none that a checkpoint is for.
     """
-    relay = NodeSpec(
-        name="relay_node",
-        params_files=(params_file, *robot_files),
-        parameters={"use_sim_time": use_sim_time},
-    )
-    driving = _course_graph(
+    return _course_graph(
         controller=controller,
         course=course,
         seed=seed,
         params_file=share_directory() / "config" / "gazebo.yaml",
         robot_files=(params_file, *robot_files),
         checkpoint=checkpoint,
-        use_sim_time=use_sim_time,
+        use_sim_time=True,
+        relay=True,
     )
-    return (relay, *driving)
 
 
 def _course_graph(
@@ -215,6 +222,7 @@ def _course_graph(
     robot_files: Sequence[Path],
     checkpoint: str,
     use_sim_time: bool,
+    relay: bool = False,
 ) -> tuple[NodeSpec, ...]:
     """Return the nodes that drive an enabled robot from the start of a course, and the course."""
     laid_out = load_course(course)
@@ -232,6 +240,7 @@ def _course_graph(
             robot_files=robot_files,
             use_sim_time=use_sim_time,
             checkpoint=checkpoint,
+            relay=relay,
             overrides=overrides,
         ),
         NodeSpec(name="course_node", parameters={"use_sim_time": use_sim_time, "course": course}),
@@ -241,27 +250,65 @@ def _course_graph(
 def replay_graph(
     *,
     bag: Path,
+    topics: Mapping[str, str],
     params_file: Path,
     rate: float,
     with_player: bool,
     robot_files: Sequence[Path] = (),
     use_sim_time: bool = True,
+    event_log: str = "",
 ) -> tuple[NodeSpec, ...]:
-    """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player."""
+    """Return the estimator on a bag's sensors and, unless ros2 bag plays, our player.
+
+    A robot that hears them must not take them for its own: what is played goes to
+    replayed/TOPIC, which the estimator here listens to, and time to the namespace's own clock.
+
+    Args:
+        bag: What is played.
+        topics: The bag's topics to play by the estimator's names for them, `topics_read_live`'s.
+        params_file: Of the estimator.
+        rate: Bag seconds in a second.
+        with_player: Whether to play with `player_node`; else `bag_play` says how.
+        robot_files: What differs from `params_file`, the last one last.
+        use_sim_time: Whether time is that of the bag.
+        event_log: New bag folder for the estimator's event log; empty for what the files say.
+    """
     estimator = NodeSpec(
         name="ekf_node",
         params_files=(params_file, *robot_files),
-        parameters={"use_sim_time": use_sim_time},
+        parameters={
+            "use_sim_time": use_sim_time,
+            **({"event_log": event_log} if event_log else {}),
+        },
+        remap=(*((name, f"{_REPLAYED}{topic}") for name, topic in topics.items()), OWN_CLOCK),
     )
-    player = NodeSpec(name="player_node", parameters={"bag": str(bag), "rate": rate})
+    played = sorted(set(topics.values()))
+    player = NodeSpec(
+        name="player_node",
+        parameters={"bag": str(bag), "rate": rate, "topics": played},
+        remap=(*((topic, f"{_REPLAYED}{topic}") for topic in played), OWN_CLOCK),
+    )
     return (estimator, player) if with_player else (estimator,)
 
 
-def recorder(bag: Path, *, announce: str) -> NodeSpec:
-    """Return the node that records the whole graph into the folder `bag`.
+def bag_play(bag: Path, topics: Iterable[str], rate: float, namespace: str) -> list[str]:
+    """Return the `ros2 bag play` that stands in for the player of `replay_graph`.
 
-    It prints the seconds since the first message of the topic `announce`.
+    Args:
+        bag: What is played.
+        topics: The bag's topics to play.
+        rate: Bag seconds in a second.
+        namespace: That of the nodes, such as /robot1; empty for none.
     """
+    played = sorted(set(topics))
+    rules = [(topic, f"{_REPLAYED}{topic}") for topic in played]
+    remap = [f"{before}:={namespace}/{after}" for before, after in (*rules, OWN_CLOCK)]
+    line = ["ros2", "bag", "play", str(bag), "--clock", "100", "--rate", str(rate)]
+    return [*line, "--topics", *played, "--remap", *remap]
+
+
+def recorder(bag: Path) -> NodeSpec:
+    """Return the node that records the whole graph into the folder `bag`; see `announced`."""
     return NodeSpec(
         name="recorder_node",
         parameters={
@@ -269,9 +316,23 @@ def recorder(bag: Path, *, announce: str) -> NodeSpec:
             "bag": str(bag),
             "topics": list(RECORDED),
             "latched_topics": list(RECORDED_LATCHED),
-            "announce": announce,
+            "announce": "cmd_vel",
         },
     )
+
+
+def announced(log: str) -> tuple[float, float] | None:
+    """Return what a recorder's log says last of the drive, None before it begins.
+
+    That is the seconds since the first command that was not zero, and this one's UNIX time.
+    """
+    for line in reversed(log.split("\n")[:-1]):
+        try:
+            driven, began = map(float, line.split())
+        except ValueError:
+            continue
+        return driven, began
+    return None
 
 
 def _yaml(value: Any) -> str:

@@ -12,6 +12,7 @@ from launch_ros.actions import Node
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from ebm_mpc_ros.ros.parameter_file import check_speaks_of
+from ebm_mpc_ros.ros.parameters import Kind, Parameter, ParameterError
 from ebm_mpc_ros.simulation.courses import course_names
 from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
@@ -90,7 +91,7 @@ def remap_argument() -> Any:
     return DeclareLaunchArgument(
         "remap",
         default_value="",
-        description='Topics under other names: "cmd_vel:=base/cmd_vel imu/data:=imu".',
+        description='Topics under other names: "cmd_vel:=drive/cmd_vel imu/data:=imu".',
     )
 
 
@@ -121,10 +122,50 @@ def flag(context: LaunchContext, name: str) -> bool:
     return text(context, name) == "true"
 
 
+def number(
+    context: LaunchContext,
+    name: str,
+    *,
+    kind: Kind = "float",
+    above: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Return a launch argument's value as a number within its bounds, those of a `Parameter`.
+
+    Raises:
+        RuntimeError: It is none, or out of bounds.
+    """
+    row = Parameter(
+        name=name,
+        kind=kind,
+        default=0,
+        description="",
+        above=above,
+        minimum=minimum,
+        maximum=maximum,
+    )
+    given = text(context, name)
+    try:
+        return row.check(int(given) if kind == "int" else float(given))
+    except (ValueError, ParameterError) as error:
+        raise RuntimeError(f"{name}:={given}: must be {row.allowed}") from error
+
+
+def seed(context: LaunchContext) -> int:
+    """Return the argument seed.
+
+    Raises:
+        RuntimeError: It can't be one.
+    """
+    return int(number(context, "seed", kind="int", minimum=0))
+
+
 def absolute_namespace(context: LaunchContext) -> str:
     """Return the namespace of the nodes: the argument's within that of the launch; may be empty."""
     pushed = context.launch_configurations.get("ros_namespace")
-    return make_namespace_absolute(prefix_namespace(pushed, text(context, "namespace"))) or ""
+    found = make_namespace_absolute(prefix_namespace(pushed, text(context, "namespace")))
+    return (found or "").rstrip("/")
 
 
 def params_file(context: LaunchContext) -> Path:
@@ -172,28 +213,29 @@ def to_actions(
 ) -> list[Any]:
     """Return a launch_ros Node for each process of the graph.
 
-    With `respawn` a node that dies is started again after a second. The launch fails where that
-    can't help: a node can't start, or has died five times within a minute.
+    With `respawn`, or where it is vital, a node that dies is started again after a second. The
+    launch fails where that can't help: it can't start, or has died five times within a minute.
     """
-    nodes = [
-        Node(
+    actions = []
+    for spec in specs:
+        again = respawn or spec.vital
+        node = Node(
             package=_PACKAGE,
             executable=spec.name,
             name=spec.name,
             namespace=namespace,
             parameters=[*map(str, spec.params_files), dict(spec.parameters)],
-            remappings=[*remap, *TRANSFORMS],
-            respawn=respawn,
+            remappings=[*remap, *spec.remap, *TRANSFORMS],
+            respawn=again,
             respawn_delay=_RESPAWN_DELAY,
             output="screen",
             emulate_tty=True,
         )
-        for spec in specs
-    ]
-    if not respawn:
-        return nodes
-    handlers = [OnProcessExit(target_action=node, on_exit=giving_up()) for node in nodes]
-    return [*map(RegisterEventHandler, handlers), *nodes]
+        if again:
+            given_up = OnProcessExit(target_action=node, on_exit=giving_up())
+            actions.append(RegisterEventHandler(given_up))
+        actions.append(node)
+    return actions
 
 
 def _checked(context: LaunchContext, argument: str, name: str) -> Path:

@@ -45,6 +45,8 @@ class Processes:
         self._logs = logs
         self._namespace = namespace
         self._running: dict[str, subprocess.Popen[str]] = {}
+        self.started = 0.0
+        """UNIX time at which the first of them was started."""
 
     def __enter__(self) -> Self:
         environment = {
@@ -59,6 +61,7 @@ class Processes:
         self._catch_signals()
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
+            self.started = time.time()
             for spec in self._specs:
                 with (self._logs / f"{spec.name}.log").open("w", encoding="utf-8") as log:
                     self._running[spec.name] = subprocess.Popen(  # noqa: S603  our own nodes, no shell

@@ -13,9 +13,7 @@ from ebm_mpc_ros.estimation.sensors import BadMeasurementError, unit
 from ebm_mpc_ros.learning.bags import Bag, open_bag
 from ebm_mpc_ros.ros.conversion import quaternion, vector
 from ebm_mpc_ros.ros.estimator import Estimator
-from ebm_mpc_ros.ros.estimator_parameters import input_kind
 from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
-from ebm_mpc_ros.ros.inputs import INPUT_TYPES
 from ebm_mpc_ros.ros.parameter_file import load_layers
 from ebm_mpc_ros.tools.console import command, console, progress
 from ebm_mpc_ros.tools.innovations import FILE, InnovationRecorder
@@ -27,16 +25,14 @@ from ebm_mpc_ros.tools.replay_output import (
     same_message,
     write_results,
 )
+from ebm_mpc_ros.tools.replay_topics import COMMANDS, STATIC_TRANSFORMS, check_types, topics_read
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ebm_mpc_ros.estimation.filter import Observer
 
-COMMANDS = "/cmd_vel"
-"""Topic of the commands that the estimator predicts with."""
-_COMMAND_TYPES = ("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist")
 _LONGEST_GAP = 86_400 * 10**9
 
 
@@ -130,9 +126,10 @@ def estimator_for(
         overrides = [parse_transform(text) for text in static_transforms]
     except ValueError as error:
         raise UserError(f"--static-transform: {error}") from error
-    _check_types(estimator, bag)
+    topics = topics_read(estimator, bag)
+    check_types(estimator, bag, topics)
     configured = [parse_transform(text) for text in estimator.values["static_transforms"]]
-    for parent, child, transform in (*_recorded_transforms(bag), *configured, *overrides):
+    for parent, child, transform in (*_recorded_transforms(bag, topics), *configured, *overrides):
         estimator.transforms.add(parent, child, transform)
     return estimator
 
@@ -162,8 +159,11 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
     Raises:
         UserError: An input's topic is not in the bag, or the bag is damaged.
     """
-    inputs = _inputs(estimator)
-    commands = {COMMANDS} & set(bag.topics) if estimator.values["use_control"] else set()
+    topics = topics_read(estimator, bag)
+    topics.pop(STATIC_TRANSFORMS, None)
+    inputs: dict[str, list[str]] = {}
+    for name, topic in estimator.topics.items():
+        inputs.setdefault(topics[topic], []).append(name)
     period = round(1e9 / estimator.values["frequency"])
     tick: int | None = None
 
@@ -171,14 +171,14 @@ def replay(estimator: Estimator, bag: Bag) -> Iterator[tuple[int, Row | None]]:
         odometry = estimator.to_publish(now)
         return None if odometry is None else Row(now, odometry)
 
-    for topic, time, message in bag.messages({*inputs, *commands}):
+    for topic, time, message in bag.messages(set(topics.values())):
         tick = time + period if tick is None else tick
         if time - tick > _LONGEST_GAP:
             raise UserError(f"the bag is silent for {(time - tick) * 1e-9:.0f} s: its clock jumped")
         while tick < time:
             yield tick, publish(tick)
             tick += period
-        if topic in commands:
+        if topic == topics.get(COMMANDS):
             estimator.command(message, time)
         for name in inputs.get(topic, ()):
             estimator.receive(name, message, time)
@@ -197,32 +197,12 @@ def _replay(estimator: Estimator, bag: Bag) -> list[Row]:
     return track
 
 
-def _inputs(estimator: Estimator) -> dict[str, list[str]]:
-    """Return the inputs of every topic."""
-    inputs: dict[str, list[str]] = {}
-    for name, topic in estimator.topics.items():
-        inputs.setdefault(_absolute(topic), []).append(name)
-    return inputs
-
-
-def _check_types(estimator: Estimator, bag: Bag) -> None:
-    wanted: dict[str, tuple[str, ...]] = {
-        topic: (INPUT_TYPES[input_kind(name)],)
-        for topic, names in _inputs(estimator).items()
-        for name in names
-    }
-    if estimator.values["use_control"] and COMMANDS in bag.topics:
-        wanted[COMMANDS] = _COMMAND_TYPES
-    for topic, types in wanted.items():
-        found = bag.topic(topic).type
-        if found not in types:
-            raise UserError(f"{topic} is {found} in the bag: must be {' or '.join(types)}")
-
-
-def _recorded_transforms(bag: Bag) -> Iterator[tuple[str, str, Transform]]:
-    if "/tf_static" not in bag.topics:
+def _recorded_transforms(
+    bag: Bag, topics: Mapping[str, str]
+) -> Iterator[tuple[str, str, Transform]]:
+    if STATIC_TRANSFORMS not in topics:
         return
-    for _, _, message in bag.messages(["/tf_static"]):
+    for _, _, message in bag.messages([topics[STATIC_TRANSFORMS]]):
         for entry in message.transforms:
             parent, child = entry.header.frame_id, entry.child_frame_id
             try:
@@ -236,7 +216,3 @@ def _transform(pose: Any) -> Transform:
     if not np.isfinite(translation).all():
         raise BadMeasurementError("translation not finite")
     return Transform(translation, unit(quaternion(pose.rotation)))
-
-
-def _absolute(topic: str) -> str:
-    return topic if topic.startswith("/") else f"/{topic}"

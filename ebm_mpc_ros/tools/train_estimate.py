@@ -12,7 +12,8 @@ from ebm_mpc_ros.learning.recording import track
 from ebm_mpc_ros.learning.resampling import command_history
 from ebm_mpc_ros.learning.smoothing import smooth
 from ebm_mpc_ros.models import CANONICAL_STATES
-from ebm_mpc_ros.tools.replay import COMMANDS, estimator_for, replay
+from ebm_mpc_ros.tools.replay import estimator_for, replay
+from ebm_mpc_ros.tools.replay_topics import COMMANDS, bag_topic
 from ebm_mpc_ros.tools.train_twists import twists
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def _anywhere(estimator: Estimator) -> FilterSettings:
 
 def _commands(bag: Bag, dropped: Counter[str] | None) -> CommandHistory | None:
     """Return the commands as the estimator takes them."""
-    if COMMANDS not in bag.topics:
+    topic = bag_topic(bag, COMMANDS)
+    if topic not in bag.topics:
         return None
-    stamps, rows = twists(bag, COMMANDS)
-    return command_history(track(COMMANDS, stamps, rows, dropped=dropped), _LONGEST_PERIOD)
+    stamps, rows = twists(bag, topic)
+    return command_history(track(topic, stamps, rows, dropped=dropped), _LONGEST_PERIOD)

@@ -7,7 +7,7 @@ import launch_pytest
 import pytest
 from conftest import Listener, included, ready
 from geometry_msgs.msg import TwistStamped
-from launch.actions import RegisterEventHandler
+from launch.actions import GroupAction, RegisterEventHandler
 from launch.event_handlers import OnProcessStart
 from launch_ros.actions import Node, PushRosNamespace, SetRemap
 from nav_msgs.msg import Odometry
@@ -51,6 +51,17 @@ def robot(started, tmp_path):
     second.write_text("/**/mpc_node: {ros__parameters: {cruise_speed: 0.6}}\n")
     arguments = {"controller": "mpc", "robot": f"{first},{second}"}
     return ready(watching(started), *base(), included("bringup", **arguments))
+
+
+@launch_pytest.fixture
+def relayed(started, tmp_path):
+    """The robot behind a relay, its base under a name and with a type of its own."""
+    mine = tmp_path / "relay.yaml"
+    mine.write_text("/**/relay_node: {ros__parameters: {stamped_output: true}}\n")
+    arguments = {"controller": "mpc", "robot": str(mine), "relay": "true", "respawn": "false"}
+    behind = GroupAction([SetRemap("cmd_vel", "base/cmd_vel"), *base()])
+    remap = "cmd_vel:=command"
+    return ready(watching(started), behind, included("bringup", remap=remap, **arguments))
 
 
 @launch_pytest.fixture
@@ -125,6 +136,19 @@ def test_a_controller_that_dies_comes_back_disabled(started):
             Odometry, "/ground_truth/odom", lambda m: abs(m.twist.twist.linear.x) < 0.02
         )
         enable(listener)
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.launch(fixture=relayed)
+def test_a_relay_hands_on_to_the_base_and_comes_back_whatever_respawn_says(started):
+    with Listener() as listener:
+        enable(listener)
+        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+        killed = started["relay_node"]
+        os.kill(killed, signal.SIGKILL)
+        listener.wait_until(lambda: started["relay_node"] != killed, "another relay_node")
+        listener.wait_for_condition("relay_node", "handing on")
         listener.wait_for(Odometry, "/ground_truth/odom", moves)
 
 

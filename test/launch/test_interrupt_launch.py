@@ -53,16 +53,25 @@ def test_a_replay_ends_with_its_bag_and_leaves_nothing_behind(launched):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("name", "arguments", "words"),
     [
-        ({"robot": "missing.yaml"}, "robot:=missing.yaml: no such file"),
-        ({"params_file": "missing.yaml"}, "params_file:=missing.yaml: no such file"),
-        ({"remap": "cmd_vel"}, "'cmd_vel' must be FROM:=TO"),
-        ({"controller": "joystick"}, "'joystick': must be policy_mpc, mpc, policy"),
+        ("bringup", {"robot": "missing.yaml"}, "robot:=missing.yaml: no such file"),
+        ("bringup", {"params_file": "missing.yaml"}, "params_file:=missing.yaml: no such file"),
+        ("bringup", {"remap": "cmd_vel"}, "'cmd_vel' must be FROM:=TO"),
+        ("bringup", {"controller": "joystick"}, "'joystick': must be policy_mpc, mpc, policy"),
+        ("simulation", {"seed": "-1"}, "seed:=-1: must be a whole number, at least 0"),
+        ("simulation", {"rate": "abc"}, "rate:=abc: must be a number above 0, at most 1"),
+        ("simulation", {"rate": "0"}, "rate:=0: must be a number above 0"),
+        ("replay", {"bag": BAG, "rate": "abc"}, "rate:=abc: must be a number above 0"),
+        ("replay", {"bag": BAG, "rate": "0"}, "rate:=0: must be a number above 0"),
+        ("replay", {"bag": BAG, "rate": "-1"}, "rate:=-1: must be a number above 0"),
+        ("replay", {"bag": "missing.bag"}, "missing.bag: no such bag"),
+        ("gazebo", {"seed": "abc"}, "seed:=abc: must be a whole number, at least 0"),
+        ("gazebo", {"use_sim_time": "false"}, "use_sim_time:=false: Gazebo's time is simulated"),
     ],
 )
-def test_a_mistake_starts_nothing_and_is_one_line(launched, arguments, words):
-    launch = launched("bringup", **arguments)
+def test_a_mistake_starts_nothing_and_is_one_line(launched, name, arguments, words):
+    launch = launched(name, **arguments)
     assert launch.process.wait(40.0) == 1
     assert words in launch.output
     assert "Traceback" not in launch.output
@@ -76,6 +85,15 @@ def test_a_file_that_is_not_for_this_namespace_is_a_mistake(launched, tmp_path):
     launch = launched("bringup", robot=file, namespace="robot1")
     assert launch.process.wait(40.0) == 1
     assert "it has /mpc_node" in launch.output
+
+
+@pytest.mark.timeout(120)
+def test_a_relay_that_is_sent_its_own_output_fails_the_launch(launched):
+    arguments = {"remap": "cmd_vel:=base/cmd_vel", "controller": "mpc", "respawn": "false"}
+    launch = launched("bringup", relay="true", **arguments)
+    assert launch.process.wait(80.0) == 1
+    assert "cmd_vel and base/cmd_vel are both /base/cmd_vel" in launch.output
+    assert not launch.alive()
 
 
 @pytest.mark.timeout(120)

@@ -24,7 +24,10 @@ from ebm_mpc_ros.ros import qos  # noqa: E402
 from ebm_mpc_ros.tools.processes import Processes  # noqa: E402
 
 HERE = Path(__file__).resolve()
-sys.path += [str(HERE.parent), *(str(HERE.parents[1] / room) for room in ("ros", "learning"))]
+sys.path += [
+    str(HERE.parent),
+    *(str(HERE.parents[1] / room) for room in ("ros", "learning", "tools")),
+]
 
 from ekf_bench import Bench  # noqa: E402
 

@@ -30,9 +30,15 @@ def give(node, *, speed=0.0, rate=0.0, x=0.0, yaw=0.0, stamp=None):
     node.callbacks["odometry/filtered"](message)
 
 
-def estimate(node, model, speed=0.0, rate=0.0):
+def listening(node, model, *, simulated=False):
+    return EstimateInput(
+        node, model, frame="odom", child="base_link", timeout=0.1, simulated=simulated
+    )
+
+
+def estimate(node, model, speed=0.0, rate=0.0, *, simulated=False):
     """An estimate of a robot at that speed and turn rate."""
-    made = EstimateInput(node, model, frame="odom", child="base_link", timeout=0.1)
+    made = listening(node, model, simulated=simulated)
     give(node, speed=speed, rate=rate)
     return made
 
@@ -86,12 +92,22 @@ def test_what_a_robot_does_is_no_jump(node, change):
     assert not made.jumped
 
 
-@pytest.mark.parametrize("change", [{"x": 4.0}, {"yaw": 3.0}, {"speed": 10.0}, {"rate": 20.0}])
-def test_after_a_gap_a_robot_may_be_elsewhere(node, change):
+@pytest.mark.parametrize("change", [{"x": 2.4}, {"yaw": 2.4}, {"speed": 7.0}, {"rate": 17.0}])
+@pytest.mark.parametrize("gap", [0.5, 5.0])
+def test_a_late_estimate_may_be_as_far_as_a_robot_gets_until_it_stops(node, change, gap):
     made = estimate(node, load_model("diff_drive"))
-    node.pass_time(1.0)
+    node.pass_time(gap)
     give(node, **change)
     assert not made.jumped
+
+
+@pytest.mark.parametrize("change", [{"x": 2.6}, {"yaw": 2.6}, {"speed": 9.0}, {"rate": 19.0}])
+@pytest.mark.parametrize("gap", [1.0, 20.0])
+def test_however_long_the_silence_no_robot_gets_farther_than_that(node, change, gap):
+    made = estimate(node, load_model("diff_drive"))
+    node.pass_time(gap)
+    give(node, **change)
+    assert made.jumped
 
 
 @pytest.mark.parametrize(
@@ -105,9 +121,7 @@ def test_an_estimator_in_the_place_of_another_is_a_jump(node, total, change, jum
 
 
 def test_who_estimates_first_does_not_matter(node):
-    made = EstimateInput(
-        node, load_model("diff_drive"), frame="odom", child="base_link", timeout=0.1
-    )
+    made = listening(node, load_model("diff_drive"))
     node.matched["odometry/filtered"](SimpleNamespace(total_count=2, total_count_change=1))
     assert not made.jumped
 
@@ -128,13 +142,41 @@ def test_an_estimate_stamped_before_the_one_held_is_dropped(node):
     assert made.dropped == {"stamped before the one held": 1}
 
 
-def test_after_the_clock_jumped_back_estimates_are_taken_again(node):
-    made = estimate(node, load_model("diff_drive"))
+@pytest.mark.parametrize("simulated", [True, False])
+def test_after_the_clock_jumped_back_estimates_are_taken_again(node, simulated):
+    made = estimate(node, load_model("diff_drive"), simulated=simulated)
     node.now -= 50 * SECOND
     give(node, x=30.0)
     assert (made.stamp, made.state[0]) == (node.now, 30.0)
-    assert not made.jumped
+    assert made.jumped is not simulated
     assert made.fault() == ""
+
+
+@pytest.mark.parametrize("silence", [0.02, 0.3, 0.9, 1.1, 30.0])
+def test_a_clock_that_is_set_back_is_a_jump_wherever_the_robot_is(node, silence):
+    made = estimate(node, load_model("diff_drive"))
+    node.pass_time(silence)
+    node.now -= SECOND
+    for _ in range(60):
+        node.pass_time(0.02)
+        give(node)
+    assert made.jumped
+
+
+@pytest.mark.parametrize(("x", "jumped"), [(0.9, False), (1.1, True)])
+def test_a_clock_set_back_by_too_little_for_a_new_start_allows_no_way_for_its_time(node, x, jumped):
+    made = estimate(node, load_model("diff_drive"))
+    node.now -= 3 * SECOND // 10
+    node.steady_now += SECOND // 50
+    give(node, x=x)
+    assert made.jumped is jumped
+
+
+def test_a_clock_that_is_set_forward_is_no_jump(node):
+    made = estimate(node, load_model("diff_drive"))
+    node.now += 50 * SECOND
+    give(node)
+    assert not made.jumped
 
 
 def test_an_estimate_from_the_future_keeps_out_none_of_the_present(node):

@@ -58,11 +58,16 @@ class RunWriter:
 
     def command(self, time, speed, turn=0.0, topic="cmd_vel", sideways=0.0):
         kind = "geometry_msgs/msg/TwistStamped"
-        self._write(topic, kind, time, self._header(time), self._twist(speed, turn, sideways))
+        header = self._header(time, "base_link")
+        self._write(topic, kind, time, header, self._twist(speed, turn, sideways))
 
     def unstamped_command(self, time, speed):
         twist = self._twist(speed, 0.0)
         self._write("cmd_vel", "geometry_msgs/msg/Twist", time, twist.linear, twist.angular)
+
+    def clock(self, time):
+        kind = "rosgraph_msgs/msg/Clock"
+        self._write("/clock", kind, time, self._header(time).stamp)
 
     def path(self, topic, time, places, step=0.0, frame="odom"):
         kind = "geometry_msgs/msg/PoseStamped"

@@ -41,7 +41,13 @@ def test_the_demo_drives_and_leaves_its_results(tmp_path, checkpoint):
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
-    for name in ("estimate RMSE", "MPC tick", "sampling", "deadline misses"):
+    for name in (
+        "to the first command",
+        "estimate RMSE",
+        "MPC tick",
+        "sampling",
+        "deadline misses",
+    ):
         assert name in run.stderr
     assert (tmp_path / "drive.png").stat().st_size > 10_000
     assert (tmp_path / "bag" / "metadata.yaml").is_file()

@@ -60,6 +60,7 @@ def test_it_is_the_simulations_with_a_relay_for_the_simulator(controller):
     for name in gazebo.keys() - {"relay_node"}:
         assert gazebo[name].parameters == simulated[name].parameters
     assert gazebo["relay_node"].parameters["use_sim_time"] is True
+    assert {name for name, spec in gazebo.items() if spec.vital} == {"relay_node"}
 
 
 def test_what_a_parameter_file_says_counts_more_than_gazebos(tmp_path):
@@ -80,6 +81,9 @@ def test_the_bridge_brings_what_the_simulator_publishes():
 
 def test_the_relay_listens_where_the_simulator_does_and_speaks_to_the_bridge():
     assert calls(relay, "listen") == calls(simulator, "listen")
-    assert bridged("ROS_TO_GZ") == {
+    (command,) = bridged("ROS_TO_GZ")
+    assert command in {
         (topic, f"geometry_msgs/msg/{kind}") for kind, topic in calls(relay, "advertise")
     }
+    stamped = command[1].endswith("Stamped")
+    assert {row.name: row.default for row in relay.RELAY_PARAMETERS}["stamped_output"] is stamped

@@ -43,6 +43,17 @@ def test_the_controller_chooses_the_nodes(controller, expected):
     assert len(senders) == 1
 
 
+def test_a_relay_comes_where_it_is_asked_for_with_the_robots_own_parameters():
+    arguments = {"controller": "mpc", "params_file": Path("all.yaml"), "use_sim_time": False}
+    assert "relay_node" not in names(robot_graph(**arguments))
+    robot = [Path("robot.yaml")]
+    relay, *others = robot_graph(relay=True, robot_files=robot, **arguments)
+    assert relay.name == "relay_node"
+    assert relay.params_files[-1:] == tuple(robot)
+    assert relay.vital
+    assert not any(spec.vital for spec in others)
+
+
 def test_an_unknown_controller_is_named():
     with pytest.raises(ValueError, match="joystick"):
         robot_graph(controller="joystick", params_file=default_params_file(), use_sim_time=False)
@@ -93,7 +104,12 @@ def test_the_estimator_starts_where_the_course_does():
 
 
 def test_a_replay_has_a_player_only_of_its_own(tmp_path):
-    arguments = {"bag": tmp_path, "params_file": default_params_file(), "rate": 2.0}
+    arguments = {
+        "bag": tmp_path,
+        "topics": {"imu": "/imu"},
+        "params_file": default_params_file(),
+        "rate": 2.0,
+    }
     assert names(replay_graph(with_player=True, **arguments)) == {"ekf_node", "player_node"}
     assert names(replay_graph(with_player=False, **arguments)) == {"ekf_node"}
 
