@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -30,8 +31,9 @@ PARAMETERS = {
     "mpc_node": {row.name: row for row in MPC_PARAMETERS},
     "policy_node": {row.name: row for row in POLICY_PARAMETERS},
 }
+TRANSITIONS = ("configure", "cleanup", "activate", "deactivate", "shutdown")
 ASSIGNMENT = re.compile(r"[A-Z_]+=")
-FENCED = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 PYTHONS = (".venv/bin/python", "src/ebm_mpc_ros/.venv/bin/python", "python", "python3")
 NEED_ROS = ("ros2", "rosdep", "source", "sudo", ".venv/bin/torchrun")
 # Not ours to check.
@@ -142,27 +144,87 @@ def check_ros2(words, launch_arguments):
     kind, *rest = words
     if not rest:  # the command as such
         return
-    if kind in ("launch", "run"):
-        package, name, *rest = rest
-        assert package == "ebm_mpc_ros", words
     if kind == "launch":
-        given = {word.partition(":=")[0] for word in rest if not word.startswith("-")}
-        assert given <= launch_arguments[name], (words, given - launch_arguments[name])
-    elif kind == "run":
-        assert (ROOT / "ebm_mpc_ros" / "nodes" / f"{name.removesuffix('_node')}.py").exists(), words
-    elif kind == "param" and len(rest) > 1:
-        verb, node, *rest = rest
-        table = PARAMETERS[node.rsplit("/", maxsplit=1)[-1]]
-        if rest:
-            assert rest[0] in table, words
-        if verb == "set" and rest:
-            assert table[rest[0]].live, words
-            table[rest[0]].check(yaml.safe_load(rest[1]))
-    elif kind == "service":
-        _, node, service = rest[1].rsplit("/", maxsplit=2)
-        assert node in PARAMETERS, words
-        sources = (ROOT / "ebm_mpc_ros").glob("*/*.py")
-        assert any(f'"~/{service}"' in file.read_text() for file in sources), words
+        check_launch(*rest, launch_arguments=launch_arguments)
+    else:
+        assert kind in ROS2, words
+        ROS2[kind](*rest)
+
+
+def check_launch(package, name, *rest, launch_arguments):
+    assert package == "ebm_mpc_ros"
+    given = {word.partition(":=")[0] for word in rest if not word.startswith("-")}
+    assert given <= launch_arguments[name], (name, given - launch_arguments[name])
+
+
+def check_run(package, name, *_):
+    assert package == "ebm_mpc_ros"
+    assert (ROOT / "ebm_mpc_ros" / "nodes" / f"{name.removesuffix('_node')}.py").exists(), name
+
+
+def check_param(verb, node=None, name=None, value=None):
+    rows = PARAMETERS[node.rsplit("/", maxsplit=1)[-1]] if node else {}
+    assert name is None or name in rows, name
+    if verb == "set" and name:
+        assert rows[name].live, name
+        rows[name].check(yaml.safe_load(value))
+
+
+def check_lifecycle(verb, node, *transition):
+    assert node.rsplit("/", maxsplit=1)[-1] in PARAMETERS, node
+    allowed = [(name,) for name in TRANSITIONS] if verb == "set" else [()]
+    assert transition in allowed, transition
+
+
+def check_service(_, path, *__):
+    _, node, service = path.rsplit("/", maxsplit=2)
+    assert node in PARAMETERS, path
+    assert in_sources(f'"~/{service}"'), path
+
+
+def check_topics(verb, *rest):
+    topics = [word for word in rest if word.startswith("/")]
+    assert topics or verb in ("play", "record"), rest
+    for topic in topics:
+        assert names_topic(topic), topic
+
+
+ROS2 = {
+    "run": check_run,
+    "param": check_param,
+    "lifecycle": check_lifecycle,
+    "service": check_service,
+    "topic": check_topics,
+    "bag": check_topics,
+}
+
+
+def names_topic(topic):
+    """Return whether a node has that topic, in any namespace."""
+    parts = topic.strip("/").split("/")
+    return any(in_sources(f'"{"/".join(parts[k:])}"') for k in range(len(parts)))
+
+
+def in_sources(text):
+    return any(text in file.read_text() for file in (ROOT / "ebm_mpc_ros").glob("*/*.py"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ros2 lifecycle set /mpc_node start",
+        "ros2 lifecycle get /mpc_nod",
+        "ros2 topic echo /odometry/filterd",
+        "ros2 bag record /robot1/cmd_vel /tff",
+        "ros2 action list",
+    ],
+)
+def test_a_command_that_names_what_is_not_there_fails(line, launch_arguments):
+    right = "ros2 lifecycle set /robot1/mpc_node configure; ros2 bag record -o my /robot1/cmd_vel"
+    for words in commands(right):
+        check(words, launch_arguments)
+    with pytest.raises(AssertionError):
+        check(line.split(), launch_arguments)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
@@ -181,44 +243,98 @@ def test_what_a_sentence_names_is_there(page, launch_arguments):
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
 def test_a_block_is_run_or_says_why_not(block):
-    assert not block.mark or block.mark == "test" or block.reason, block.mark
+    assert not block.mark or block.mark == "test" or block.reason or block.seconds, block.mark
     needs_ros = [words for words in commands(block.text) if words[0] in NEED_ROS]
-    assert block.reason or not needs_ros, needs_ros
+    assert block.reason or block.seconds or not needs_ros, needs_ros
 
 
 @pytest.mark.parametrize("page", documents.PAGES, ids=lambda page: page.name)
 def test_every_command_stands_in_a_block_that_is_found(page):
-    """No indented code, and no mark that nothing follows."""
+    """No indented code, no shell under another name, and no mark that nothing follows."""
     text = page.read_text(encoding="utf-8")
     starts = "|".join(map(re.escape, ("ros2", "make", ".venv/bin/torchrun", *PYTHONS)))
     assert not re.findall(rf"^ +(?:{starts}) .*$", prose(page), flags=re.MULTILINE)
+    others = [(language, code) for language, code in FENCED.findall(text) if language != "sh"]
+    assert {language for language, _ in others} <= {"", "math", "python", "yaml"}
+    for _, code in others:
+        assert not re.findall(rf"^ *(?:[$#] )?(?:{starts}) .*$", code, flags=re.MULTILINE)
     found = documents.blocks(page)
     marks = re.findall(r"^<!-- run:", text, flags=re.MULTILINE)
     assert text.count("```sh\n") == len(found)
     assert len(marks) == sum(bool(block.mark) for block in found)
 
 
+@pytest.fixture
+def origin(tmp_path, monkeypatch):
+    """A function that makes a repository of a page, and runs the page's commands."""
+    folder = tmp_path / "origin"
+    folder.mkdir()
+
+    def run(text):
+        page = folder / "README.md"
+        page.write_text(text)
+        for words in ("init -q", "add README.md", "-c user.name=a -c user.email=a@b commit -qm a"):
+            subprocess.run(["git", *words.split()], cwd=folder, check=True)  # noqa: S607
+        monkeypatch.setitem(documents.main.__globals__, "ROOT", folder)
+        monkeypatch.setattr(sys, "argv", ["commands.py", str(page)])
+        return documents.main()
+
+    return run
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_a_page_is_run_in_a_clone_up_to_what_fails(tmp_path, monkeypatch, capfd):
-    origin, ran = tmp_path / "origin", tmp_path / "ran"
-    origin.mkdir()
-    page = origin / "README.md"
-    page.write_text(
+def test_a_page_is_run_in_a_clone_up_to_what_fails(tmp_path, origin, capfd):
+    ran = tmp_path / "ran"
+    code = origin(
         f"```sh\ntouch made\n```\n<!-- run: no, breaks -->\n```sh\nfalse\n```\n"
-        f"```sh\nls made README.md > {ran}\nfalse\necho not reached\n```\n"
+        f"```sh\nls made README.md > {ran}\nfalse | cat\necho not reached\n```\n"
         "```sh\necho nor this\n```\n"
     )
-    for words in ("init -q", "add README.md", "-c user.name=a -c user.email=a@b commit -qm a"):
-        subprocess.run(["git", *words.split()], cwd=origin, check=True)  # noqa: S607
-    monkeypatch.setitem(documents.main.__globals__, "ROOT", origin)
-    monkeypatch.setattr(sys, "argv", ["commands.py", str(page)])
-    assert documents.main() == 1
+    assert code == 1
     assert ran.read_text() == "README.md\nmade\n"
     told = capfd.readouterr().out
     assert "README.md:2: ok" in told
     assert "README.md:9: FAILED with exit code 1" in told
     assert "nor this" not in told
-    assert not (origin / "made").exists()
+    assert not (tmp_path / "origin" / "made").exists()
+
+
+ROS2_STAND_IN = """#!/bin/bash
+case $1 in ends) touch {0}/$1; exit 0;; esac
+trap 'exit 0' INT
+touch {0}/$1
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.parametrize(("second", "code"), [("stays", 0), ("ends", 1)])
+def test_lines_that_need_ros_are_held_side_by_side(
+    tmp_path, origin, monkeypatch, capfd, second, code
+):
+    stand_in, began = tmp_path / "bin" / "ros2", tmp_path / "began"
+    stand_in.parent.mkdir()
+    began.mkdir()
+    stand_in.write_text(ROS2_STAND_IN.format(began))
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
+
+    def both_began(_):
+        while len(list(began.iterdir())) < 2:
+            time.sleep(0.01)
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=both_began)
+    monkeypatch.setitem(documents.main.__globals__, "time", clock)
+    text = f"<!-- run: ros 30 s -->\n```sh\nros2 first   # a comment\nros2 {second}\n```\n"
+    assert origin(text) == code
+    assert ("FAILED" in capfd.readouterr().out) is bool(code)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_without_ros_such_a_block_is_skipped_by_name(origin, monkeypatch, capfd):
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert origin("<!-- run: ros 30 s -->\n```sh\nros2 launch a b\n```\n") == 0
+    assert "README.md:3: skipped, there is no ros2 here" in capfd.readouterr().out
 
 
 def test_the_tests_run_some_of_them():
@@ -233,7 +349,7 @@ def test_a_block_that_is_marked_so_runs(block, tmp_path):
             (tmp_path / entry.name).symlink_to(entry)
     text = block.text.replace(".venv/bin/python", shlex.quote(sys.executable))
     done = subprocess.run(
-        ["/bin/sh", "-ec", text],
+        documents.shell(text),
         cwd=tmp_path,
         capture_output=True,
         text=True,
