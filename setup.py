@@ -20,7 +20,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (str(SHARE), ["package.xml"]),
         (str(SHARE / "launch"), files("launch/*.launch.py")),
-        (str(SHARE / "config"), files("config/*.yaml")),
+        (str(SHARE / "config"), files("config/*.yaml") + files("config/*.xml")),
         (str(SHARE / "rviz"), files("rviz/*.rviz")),
         (str(SHARE / "worlds"), files("worlds/*.*")),
         (str(SHARE / "checkpoints"), files("checkpoints/*.safetensors")),

@@ -32,8 +32,8 @@ from ebm_mpc_ros.energy.device import use_one_thread
 from ebm_mpc_ros.learning.checkpoint import load
 from ebm_mpc_ros.learning.policy import LearnedPolicy
 from ebm_mpc_ros.ros.parameters import read
-from ebm_mpc_ros.ros.policy_choice import policy_settings
-from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
+from ebm_mpc_ros.ros.policy_choice import plan_cost, policy_settings
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
 from ebm_mpc_ros.tools.demonstrator import MODEL, SPEED
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from ebm_mpc_ros.learning.checkpoint import load
 from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings, added
 from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.ros.parameters import read
-from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
+from ebm_mpc_ros.ros.policy_choice import plan_cost
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from ebm_mpc_ros.energy.outcome import floats
+from ebm_mpc_ros.energy.chosen import floats
 from ebm_mpc_ros.energy.rollout import roll
 from ebm_mpc_ros.models.base import Jacobians, Model, array_namespace
 from ebm_mpc_ros.models.energy_model import EnergyModel

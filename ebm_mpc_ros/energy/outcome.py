@@ -1,22 +1,13 @@
-"""A plan and how the call ended that made it, or why there is none."""
+"""A plan and how the call ended that made it, or why there is none. No torch here."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ebm_mpc_ros.energy.langevin import Chains
-    from ebm_mpc_ros.energy.plan import PlanEnergy
-    from ebm_mpc_ros.energy.sampler import Samples
 
 Floats = NDArray[np.float64]
 
@@ -60,54 +51,6 @@ class Plan:
     ended: Ended
     usable: bool
     reason: str
-
-
-def made(
-    energy: PlanEnergy,
-    plan: Tensor,
-    value: float,
-    samples: Tensor,
-    sample_energies: Tensor,
-    chains: Chains | Samples,
-    *,
-    shown: int,
-    switched: bool,
-    complete: bool,
-    time_limit: float,
-) -> Plan:
-    """Return a plan that was chosen.
-
-    Args:
-        energy: What rolls inputs out.
-        plan: Its inputs (N m,).
-        value: Its energy.
-        samples: Inputs of the chains (K, N m).
-        sample_energies: Their energies (K,).
-        chains: How they fared.
-        shown: Of how many chains the plan tells the states, at most.
-        switched: Whether a chain has replaced the last plan.
-        complete: Whether every step was made.
-        time_limit: Seconds after which none is.
-    """
-    ranks = torch.linspace(0, len(samples) - 1, min(shown, len(samples)), device=samples.device)
-    chosen = sample_energies.argsort()[ranks.long()]
-    states = energy.rollout(torch.cat([plan[None], samples[chosen]]))
-    usable = math.isfinite(value)
-    reason = "" if complete else f"the time limit of {time_limit} s has passed"
-    return Plan(
-        inputs=floats(plan.view(energy.horizon, -1)),
-        states=floats(states[0]),
-        energy=value,
-        sample_states=floats(states[1:]),
-        sample_energies=floats(sample_energies[chosen]),
-        acceptance=chains.acceptance,
-        step_size=chains.step_size,
-        clearance=float(energy.clearance(states[0])),
-        switched=switched,
-        ended=Ended.COMPLETE if complete else Ended.DEADLINE,
-        usable=usable,
-        reason=reason if usable else "the plan's energy is not finite",
-    )
 
 
 def refused(
@@ -165,8 +108,3 @@ def refusal(state: Floats, reference: Floats, obstacles: Floats, elapsed_s: floa
     if not 0 <= elapsed_s < math.inf:
         return f"elapsed_s is {elapsed_s}, allowed are numbers from 0 up"
     return ""
-
-
-def floats(tensor: Tensor) -> Floats:
-    """Return a tensor's values in NumPy's double precision."""
-    return tensor.cpu().numpy().astype(np.float64)

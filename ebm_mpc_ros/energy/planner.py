@@ -17,11 +17,12 @@ from ebm_mpc_ros.energy.checks import (
     check_positive,
     check_share,
 )
+from ebm_mpc_ros.energy.chosen import made
 from ebm_mpc_ros.energy.controlled import Controlled
 from ebm_mpc_ros.energy.correction import Correction
 from ebm_mpc_ros.energy.descent import Descent, descend
 from ebm_mpc_ros.energy.langevin import mala
-from ebm_mpc_ros.energy.outcome import Floats, Plan, check_shapes, made, refusal, refused
+from ebm_mpc_ros.energy.outcome import Floats, Plan, check_shapes, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.seam import shifted
 

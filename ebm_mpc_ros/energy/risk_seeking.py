@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ebm_mpc_ros.energy.outcome import floats
+from ebm_mpc_ros.energy.chosen import floats
 from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.planner import Planner
 from ebm_mpc_ros.models.base import Jacobians, Model, array_namespace

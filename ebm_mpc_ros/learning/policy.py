@@ -21,9 +21,10 @@ from ebm_mpc_ros.energy.checks import (
     check_positive,
     check_share,
 )
+from ebm_mpc_ros.energy.chosen import made
 from ebm_mpc_ros.energy.correction import Correction, nominal_of
 from ebm_mpc_ros.energy.descent import descend
-from ebm_mpc_ros.energy.outcome import Plan, check_shapes, made, refusal, refused
+from ebm_mpc_ros.energy.outcome import Plan, check_shapes, refusal, refused
 from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.sampler import Ended, SamplerSettings, Samples, sample
 from ebm_mpc_ros.energy.seam import shifted

@@ -14,8 +14,9 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.course_parameter import COURSE, read_course
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_path, to_time
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.parameters import Parameter
+from ebm_mpc_ros.ros.process import spin
 from ebm_mpc_ros.simulation.courses import OBSTACLE_HEIGHT
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from ebm_mpc_ros.ros.estimator_health import EstimatorHealth
 from ebm_mpc_ros.ros.estimator_parameters import estimator_parameters, input_kind
 from ebm_mpc_ros.ros.event_log import LoggedEstimator
 from ebm_mpc_ros.ros.messages import to_acceleration, to_odometry, to_poses, to_transform
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
+from ebm_mpc_ros.ros.process import spin
 from ebm_mpc_ros.ros.transforms import Transforms
 
 if TYPE_CHECKING:

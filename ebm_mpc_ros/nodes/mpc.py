@@ -19,11 +19,12 @@ from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
 from ebm_mpc_ros.ros.mpc_parameters import MPC_PARAMETERS, controller_settings
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.plan_input import PlanInput
 from ebm_mpc_ros.ros.prediction import Prediction
+from ebm_mpc_ros.ros.process import spin
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
 from ebm_mpc_ros.ros.robot_parameters import command_limits, follower_settings, robot_model_of
 from ebm_mpc_ros.ros.transforms import Transforms

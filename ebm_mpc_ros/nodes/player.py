@@ -14,8 +14,9 @@ from ebm_mpc_ros.learning.bags import Bag, open_bag
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_time
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.ros.process import spin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,19 +10,18 @@ from trajectory_msgs.msg import MultiDOFJointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from ebm_mpc_ros.control import Actuation, planar_outputs
-from ebm_mpc_ros.energy.device import choose_device
 from ebm_mpc_ros.energy.outcome import Ended
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
 from ebm_mpc_ros.ros.estimate_input import EstimateInput
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.obstacle_input import ObstacleInput
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 from ebm_mpc_ros.ros.plan_message import to_plan
 from ebm_mpc_ros.ros.planning_thread import Job, Made, PlanningThread
-from ebm_mpc_ros.ros.policy_choice import policy_of, reference_steps
-from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
+from ebm_mpc_ros.ros.process import spin
 from ebm_mpc_ros.ros.reference_input import ReferenceInput
 from ebm_mpc_ros.ros.robot_parameters import (
     command_limits,
@@ -56,13 +55,6 @@ class PolicyNode(ManagedNode):
     def configure(self, values: dict[str, Any]) -> None:
         """Build the sampler, its inputs and its outputs, and start its thread."""
         model = robot_model_of(values)
-        try:
-            self._device = choose_device(values["device"])
-        except ValueError as error:
-            raise ParameterError(f"parameter {error}") from error
-        policy = policy_of(values, model, self._device)
-        self._policy = policy
-        self._ahead = reference_steps(values, policy)
         self._model, self._actuation = model, Actuation(model)
         self._dt, self._horizon = values["dt"], values["horizon"]
         self._frame, self._base = values["odom_frame"], values["base_link_frame"]
@@ -107,12 +99,27 @@ class PolicyNode(ManagedNode):
         self._published = self._skipped = self._switches = 0
         self._samples_shown_at = 0
         self._cut = self._cut_in_a_row = 0
-        self._planning = PlanningThread(policy, self._take)
+        self._plan_by(values)
+        self._planning = PlanningThread(self._policy, self._take)
         self.at_clean_up(self._planning.close)
         self.every(1.0 / values["frequency"], self._supervise)
 
+    def _plan_by(self, values: dict[str, Any]) -> None:
+        """Build the sampler. Torch takes seconds to import, in which others find the topics."""
+        from ebm_mpc_ros.energy.device import choose_device  # noqa: PLC0415
+        from ebm_mpc_ros.ros.policy_choice import policy_of, reference_steps  # noqa: PLC0415
+
+        try:
+            self._device = choose_device(values["device"])
+        except ValueError as error:
+            raise ParameterError(f"parameter {error}") from error
+        self._policy = policy_of(values, self._model, self._device)
+        self._ahead = reference_steps(values, self._policy)
+
     def change(self, values: dict[str, Any]) -> Callable[[], None]:
         """Take other limits, weights, speeds and margins."""
+        from ebm_mpc_ros.ros.policy_choice import plan_cost, reference_steps  # noqa: PLC0415
+
         cost = plan_cost(values, self._model)
         steps = reference_steps(values, self._policy)
         limits = command_limits(values, self._model)

@@ -13,8 +13,9 @@ from rclpy.serialization import deserialize_message
 from ebm_mpc_ros.learning.bags import BagWriter
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.ros.process import spin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,8 +16,9 @@ from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.course_parameter import COURSE, read_course
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.messages import to_point, to_quaternion, to_time, to_vector
-from ebm_mpc_ros.ros.node import ManagedNode, spin
+from ebm_mpc_ros.ros.node import ManagedNode
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
+from ebm_mpc_ros.ros.process import spin
 from ebm_mpc_ros.simulation.sensors import Imu, Odometry
 from ebm_mpc_ros.simulation.simulation import GroundTruth, Simulation
 

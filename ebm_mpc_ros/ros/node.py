@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import traceback
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -13,13 +11,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 
-from ebm_mpc_ros.errors import CANT_START, UserError
+from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
-from ebm_mpc_ros.ros.executor import NodeExecutor
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError, Value, read, shown
 
 if TYPE_CHECKING:
@@ -362,47 +357,3 @@ class ManagedNode(LifecycleNode):
     def parameter(self, name: str) -> Value:
         """Return a parameter's value now, checked."""
         return self._rows[name].check(self.get_parameter(name).value)
-
-
-def spin(make: Callable[[], ManagedNode]) -> int:
-    """Run a node as a process until Ctrl-C, SIGTERM or its own end; returns its exit code.
-
-    The signals only set a flag, so that the callback under way ends well, and the context is
-    there for the clean-up, however often a launch system sends them.
-    """
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except rclpy_implementation.RCLError as error:
-        # A parameter file or a --ros-args that rcl can't read.
-        print(f"can't start: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        return CANT_START
-    node = None
-    try:
-        node = make()
-        executor = NodeExecutor(node)
-        if node.parameter("autostart"):
-            configured = node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-            if configured:
-                node.trigger_activate()
-        while not stopping and not node.finished:
-            executor.spin_once(_LONGEST_WAIT)
-    except KeyboardInterrupt:
-        # OSQP takes SIGINT while it solves, and hands it on as this.
-        pass
-    except UserError as error:
-        rclpy.logging.get_logger("ebm_mpc_ros").fatal(str(error))
-        return CANT_START
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0

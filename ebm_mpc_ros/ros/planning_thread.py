@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ebm_mpc_ros.energy.device import use_one_thread
 from ebm_mpc_ros.energy.outcome import Ended, Plan
 
 if TYPE_CHECKING:
@@ -84,6 +83,8 @@ class PlanningThread:
         self._thread.join(patience)
 
     def _run(self) -> None:
+        from ebm_mpc_ros.energy.device import use_one_thread  # noqa: PLC0415  has torch
+
         use_one_thread()
         try:
             while self._next():

@@ -1,4 +1,4 @@
-"""What policy_node plans by, from its parameters: the tracking cost, or a trained policy."""
+"""What policy_node plans by: the tracking cost, or a trained policy. Has torch."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ebm_mpc_ros.energy.cost import PlanCost
 from ebm_mpc_ros.energy.planner import Planner, PlannerSettings
 from ebm_mpc_ros.energy.risk_seeking import RiskSeekingPlanner
 from ebm_mpc_ros.learning.checkpoint import CheckpointError, load
-from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings
+from ebm_mpc_ros.learning.policy import LearnedPolicy, PolicySettings, added
 from ebm_mpc_ros.resources import resolved
 from ebm_mpc_ros.ros.parameters import ParameterError
-from ebm_mpc_ros.ros.policy_parameters import plan_cost
 from ebm_mpc_ros.ros.robot_model import check_step, is_learned, nominal_name
+from ebm_mpc_ros.ros.robot_parameters import bounds, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from ebm_mpc_ros.energy.cost import PlanCost
     from ebm_mpc_ros.energy.outcome import Plan
     from ebm_mpc_ros.models import Model
 
 # Of the time in which an unhindered robot gets as far as a trained policy looks.
 _SLACK, _STEPS = 2.0, 60
+# With the controller's standard weights of the inputs the chains mix badly.
+_INPUT_FACTOR = 5.0
 
 
 class Policy(Protocol):
@@ -100,6 +102,36 @@ def reference_steps(values: Mapping[str, Any], policy: Policy) -> tuple[float, i
     acceleration = min(values["max_acceleration"], values["max_deceleration"])
     time = _SLACK * (policy.look_ahead / speed + speed / acceleration)
     return time / _STEPS, _STEPS
+
+
+def plan_cost(values: Mapping[str, Any], model: Model) -> PlanCost:
+    """Return what a plan costs: with a checkpoint, what is added to its energy.
+
+    Raises:
+        ParameterError: The values don't fit together, or not the model.
+    """
+    inputs, states = bounds(values, model)
+    input_weights = weights(values, "input_weights", model.input_names)
+    if not values["input_weights"]:
+        input_weights = [_INPUT_FACTOR * weight for weight in input_weights]
+    try:
+        cost = PlanCost(
+            state_weight=tuple(weights(values, "state_weights", model.state_names)),
+            terminal_weight=tuple(weights(values, "terminal_weights", model.state_names)),
+            input_weight=tuple(input_weights),
+            state_lower=tuple(states[0]),
+            state_upper=tuple(states[1]),
+            input_lower=tuple(inputs[0]),
+            input_upper=tuple(inputs[1]),
+            obstacle_weight=values["obstacle_weight"],
+            robot_radius=values["robot_radius"],
+            margin=values["obstacle_margin"],
+        )
+    except ValueError as error:
+        raise ParameterError(f"parameter {error}") from error
+    if not values["checkpoint"]:
+        return cost
+    return added(cost, model, goal=values["goal_weight"], smoothness=values["smoothness"])
 
 
 def planner_settings(values: Mapping[str, Any]) -> PlannerSettings:

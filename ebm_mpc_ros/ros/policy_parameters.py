@@ -1,21 +1,9 @@
-"""policy_node's parameters, and what a plan costs by them."""
+"""policy_node's parameters. No torch here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from ebm_mpc_ros.energy.cost import PlanCost
-from ebm_mpc_ros.learning.policy import added
-from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
-from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS, bounds, weights
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ebm_mpc_ros.models import Model
-
-# With the controller's standard weights of the inputs the chains mix badly.
-_INPUT_FACTOR = 5.0
+from ebm_mpc_ros.ros.parameters import Parameter
+from ebm_mpc_ros.ros.robot_parameters import HEAVIEST, LIGHTEST, ROBOT_PARAMETERS
 
 
 def _count(name: str, default: int, least: int, most: int, description: str) -> Parameter:
@@ -163,33 +151,3 @@ POLICY_PARAMETERS = (
     ),
     _number("command_period", 0.05, "s", "Period of cmd_vel where commands are sent.", most=0.1),
 )
-
-
-def plan_cost(values: Mapping[str, Any], model: Model) -> PlanCost:
-    """Return what a plan costs: with a checkpoint, what is added to its energy.
-
-    Raises:
-        ParameterError: The values don't fit together, or not the model.
-    """
-    inputs, states = bounds(values, model)
-    input_weights = weights(values, "input_weights", model.input_names)
-    if not values["input_weights"]:
-        input_weights = [_INPUT_FACTOR * weight for weight in input_weights]
-    try:
-        cost = PlanCost(
-            state_weight=tuple(weights(values, "state_weights", model.state_names)),
-            terminal_weight=tuple(weights(values, "terminal_weights", model.state_names)),
-            input_weight=tuple(input_weights),
-            state_lower=tuple(states[0]),
-            state_upper=tuple(states[1]),
-            input_lower=tuple(inputs[0]),
-            input_upper=tuple(inputs[1]),
-            obstacle_weight=values["obstacle_weight"],
-            robot_radius=values["robot_radius"],
-            margin=values["obstacle_margin"],
-        )
-    except ValueError as error:
-        raise ParameterError(f"parameter {error}") from error
-    if not values["checkpoint"]:
-        return cost
-    return added(cost, model, goal=values["goal_weight"], smoothness=values["smoothness"])

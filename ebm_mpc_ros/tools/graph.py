@@ -31,6 +31,8 @@ ROBOT_NODES = ("ekf_node", "policy_node", "mpc_node", "relay_node")
 TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
 """Remappings that give each namespace its own frames, as Nav2 has it."""
 
+_PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
 OWN_CLOCK = ("/clock", "clock")
 """Remapping that gives a namespace its own time."""
 _REPLAYED = "replayed"
@@ -81,6 +83,17 @@ class NodeSpec:
         for key, value in self.parameters.items():
             line += ["-p", f"{key}:={_yaml(value)}"]
         return line
+
+
+def discovery(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable that names config/discovery.xml, unless the user's own profiles are set.
+
+    Args:
+        environment: The environment that the nodes would have.
+    """
+    if any(environment.get(name) for name in _PROFILES):
+        return {}
+    return {_PROFILES[0]: str(share_directory() / "config" / "discovery.xml")}
 
 
 def default_params_file() -> Path:

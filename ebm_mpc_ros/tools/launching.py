@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ebm_mpc_ros.tools.graph import (
     TRANSFORMS,
     NodeSpec,
     default_params_file,
+    discovery,
 )
 from ebm_mpc_ros.tools.respawning import giving_up
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = "ebm_mpc_ros"
 _RESPAWN_DELAY = 1.0
+_SIGTERM_TIMEOUT = "15"
 _NEW_LINE = "\n        "
 
 
@@ -230,6 +233,9 @@ def to_actions(
             respawn_delay=_RESPAWN_DELAY,
             output="screen",
             emulate_tty=True,
+            additional_env=discovery(os.environ),
+            # On a busy computer torch alone takes seconds of it to go.
+            sigterm_timeout=_SIGTERM_TIMEOUT,
         )
         if again:
             given_up = OnProcessExit(target_action=node, on_exit=giving_up())

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from ebm_mpc_ros.resources import share_directory
+from ebm_mpc_ros.tools.graph import discovery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,7 @@ class Processes:
     def __enter__(self) -> Self:
         environment = {
             **os.environ,
+            **discovery(os.environ),
             "ROS_DOMAIN_ID": str(self.domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "PYTHONUNBUFFERED": "1",

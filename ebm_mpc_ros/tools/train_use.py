@@ -54,7 +54,7 @@ def step_warnings(dt: float) -> list[str]:
 def _steps(dt: float) -> Iterator[tuple[str, _Step]]:
     """Yield each node that has a dt, with the multiple of `dt` that is next to its default."""
     from ebm_mpc_ros.ros.mpc_parameters import MPC_PARAMETERS  # noqa: PLC0415
-    from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS  # noqa: PLC0415  has torch
+    from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS  # noqa: PLC0415
 
     for node, table in (("mpc_node", MPC_PARAMETERS), ("policy_node", POLICY_PARAMETERS)):
         row = next(row for row in table if row.name == "dt")

@@ -11,8 +11,8 @@ from ebm_mpc_ros.energy.plan import PlanEnergy
 from ebm_mpc_ros.energy.planner import Planner
 from ebm_mpc_ros.models import load_model
 from ebm_mpc_ros.ros.parameters import read
-from ebm_mpc_ros.ros.policy_choice import planner_settings
-from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS, plan_cost
+from ebm_mpc_ros.ros.policy_choice import plan_cost, planner_settings
+from ebm_mpc_ros.ros.policy_parameters import POLICY_PARAMETERS
 from ebm_mpc_ros.ros.robot_parameters import command_limits, robot_model_of
 
 N, DT, SPEED = 20, 0.1, 0.8

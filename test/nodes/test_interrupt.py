@@ -1,4 +1,4 @@
-"""Ctrl-C while a node is still importing."""
+"""Ctrl-C while a node is still importing, and so being configured."""
 
 import os
 import signal
@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Stands in for torch: it says that it is being imported, and takes its time.
+# Stands in for torch: it says that it is being imported, and takes its time within C code, which
+# runs Python as torch's does.
 SLOW = """
-import time
+import ctypes
 print("importing", flush=True)
-time.sleep(60.0)
+run, names = ctypes.pythonapi.PyRun_StringFlags, ctypes.py_object(globals())
+run.restype = ctypes.py_object
+run(b"import time; time.sleep(60.0)", 257, names, names, None)
 """
 
 
@@ -36,5 +39,5 @@ def test_it_ends_the_process_without_a_traceback(tmp_path, command):
         _, said = process.communicate(timeout=30.0)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 0
     assert said == ""

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from ebm_mpc_ros.tools.graph import (
     CONTROLLERS,
     NodeSpec,
     default_params_file,
+    discovery,
     replay_graph,
     robot_graph,
     simulation_graph,
@@ -173,3 +175,14 @@ def test_launch_files_name_no_node_themselves(file):
 
 def test_every_controller_is_described():
     assert all(CONTROLLERS.values())
+
+
+def test_nodes_announce_themselves_more_often_unless_the_user_has_profiles_of_his_own():
+    (name, file), *rest = discovery({"FASTRTPS_DEFAULT_PROFILES_FILE": ""}).items()
+    assert name == "FASTRTPS_DEFAULT_PROFILES_FILE"
+    assert not rest
+    profiles = ET.parse(file)  # noqa: S314  our own file
+    found = {element.tag.rpartition("}")[2]: element.text for element in profiles.iter()}
+    assert int(found["count"]) * int(found["nanosec"]) >= 5e9
+    for theirs in (name, "FASTDDS_DEFAULT_PROFILES_FILE"):
+        assert discovery({theirs: "theirs.xml"}) == {}
