@@ -99,7 +99,7 @@ class EkfNode(ManagedNode):
 
     def deactivate(self) -> None:
         """Forget the estimate: what comes after a pause is a new start."""
-        self._estimator.reset()
+        self._start_over()
 
     def condition(self) -> Condition:
         """Say what keeps the estimate back, which input is silent, or what was dropped."""
@@ -142,8 +142,14 @@ class EkfNode(ManagedNode):
         else:
             self.get_logger().info("going on from set_pose")
 
-    def _reset(self, _: Any, response: Any) -> Any:
+    def _start_over(self) -> None:
+        """Forget the estimate, and let who drives by it know: by a publisher made anew."""
         self._estimator.reset()
+        self.destroy_publisher(self._publisher)
+        self._publisher = self.advertise(Odometry, "odometry/filtered", qos.OUTPUT)
+
+    def _reset(self, _: Any, response: Any) -> Any:
+        self._start_over()
         self._transforms.clear()
         self.get_logger().info("starting over: the service reset was called")
         return response

@@ -59,14 +59,13 @@ class MpcNode(ManagedNode):
         self._frame = values["odom_frame"]
         base = values["base_link_frame"]
         self._transforms = Transforms(self, publish=False)
-        self._simulated = bool(self.get_parameter("use_sim_time").value)
         self._estimate = EstimateInput(
             self,
             model,
             frame=self._frame,
             child=base,
             timeout=values["estimate_timeout"],
-            simulated=self._simulated,
+            simulated=self.simulated,
         )
         self._plan: PlanInput | None = None
         self._path: ReferenceInput | None = None
@@ -77,6 +76,7 @@ class MpcNode(ManagedNode):
                 child=base,
                 timeout=values["plan_timeout"],
                 max_age=values["plan_max_age"],
+                simulated=self.simulated,
             )
             self.listen(MultiDOFJointTrajectory, "policy/plan", self._plan.take, qos.NEWEST)
         else:
@@ -94,7 +94,7 @@ class MpcNode(ManagedNode):
             frame=base,
             enabled=values["enabled"],
             stamped=values["enable_stamped_cmd_vel"],
-            simulated=self._simulated,
+            simulated=self.simulated,
             fault=self._held_back,
             rolling=self._estimate.rolling,
         )
@@ -161,7 +161,7 @@ class MpcNode(ManagedNode):
 
     def _tick(self) -> None:
         started = time.perf_counter()
-        periods = self._health.deadline.begin(self.now if self._simulated else self.steady_now)
+        periods = self._health.deadline.begin(self.now if self.simulated else self.steady_now)
         reason = self._fault()
         if reason:
             self._stop(reason)

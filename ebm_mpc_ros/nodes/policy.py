@@ -61,14 +61,13 @@ class PolicyNode(ManagedNode):
         self._shown = values["samples_shown"]
         self._max_age = values["plan_max_age"]
         self._transforms = Transforms(self, publish=False)
-        simulated = bool(self.get_parameter("use_sim_time").value)
         self._estimate = EstimateInput(
             self,
             model,
             frame=self._frame,
             child=self._base,
             timeout=values["estimate_timeout"],
-            simulated=simulated,
+            simulated=self.simulated,
             taken=self._propose,
         )
         self._path = ReferenceInput(
@@ -87,7 +86,7 @@ class PolicyNode(ManagedNode):
                 frame=self._base,
                 enabled=values["enabled"],
                 stamped=values["enable_stamped_cmd_vel"],
-                simulated=simulated,
+                simulated=self.simulated,
                 fault=self._fault,
                 rolling=self._estimate.rolling,
             )

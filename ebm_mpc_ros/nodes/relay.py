@@ -78,8 +78,7 @@ class RelayNode(ManagedNode):
         """Make the topics."""
         self._timeout = round(values["command_timeout"] * 1e9)
         self._refused = self._stops = 0
-        simulated = bool(self.get_parameter("use_sim_time").value)
-        self._time = BaseTime(self, simulated=simulated)
+        self._time = BaseTime(self, simulated=self.simulated)
         self._stamped, self._frame = values["stamped_output"], ""
         if self._stamped:
             self._base = self.advertise(TwistStamped, "base/cmd_vel", qos.OUTPUT)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # turn rate (rad/s). A robot that runs into something loses its speed at once.
 _JUMPS = np.array([1.0, 1.0, 2.0, 3.0])
 _JUMP_RATES = np.array([5.0, 5.0, 20.0, 50.0])
+# rad: a turn by more could as well be one the other way round.
+_TURN = 2.5
 # s: a stop has begun so long after an estimate is too old; from then on it only gets slower.
 _STOPPING = 0.2
 # ns: where a clock is set back by more, an estimator starts over.
@@ -67,7 +69,8 @@ class EstimateInput:
         self._index = [CANONICAL_STATES.index(name) for name in model.output_names]
         self._standstill = StandstillWatch(node)
         self._simulated = simulated
-        self._lag = 0
+        self._lag = self._arrival = 0
+        self._publishers = 0
         self._taken = taken
         self._slow = False
         self._values = np.zeros(len(CANONICAL_STATES))
@@ -89,6 +92,11 @@ class EstimateInput:
             if self.dropped:
                 return f"estimate unusable: {self.dropped.most_common(1)[0][0]}"
             return "no estimate on odometry/filtered yet"
+        if self._publishers > 1:
+            return f"odometry/filtered has {self._publishers} publishers, or one that died just now"
+        return self._fault_of_time()
+
+    def _fault_of_time(self) -> str:
         age = (self._node.now - self.stamp) * 1e-9
         if age > self._timeout:
             return f"estimate is more than {self._timeout:g} s old"
@@ -96,6 +104,10 @@ class EstimateInput:
             return f"estimate is stamped more than {self._timeout:g} s in the future"
         if self._standstill.stands_still():
             return "no new estimate, and the node's clock stands still"
+        # A system clock that is set back makes an old estimate young.
+        silence = (self._node.steady_now - self._arrival) * 1e-9
+        if not self._simulated and silence > self._timeout:
+            return f"no estimate for more than {self._timeout:g} s"
         return ""
 
     def completed(self, command: Sequence[float] | None = None) -> Vector:
@@ -144,7 +156,8 @@ class EstimateInput:
             self.dropped["not finite, or absurdly far or fast"] += 1
             return
         stamp = stamp_of(message)
-        lag = self._node.steady_now - self._node.now
+        arrival = self._node.steady_now
+        lag = arrival - self._node.now
         if self.state is not None:
             again = self._from_before_a_jump_of_the_clock()
             if stamp < self.stamp and not again:
@@ -154,7 +167,7 @@ class EstimateInput:
                 self.jumped |= self._is_jump(values, (stamp - self.stamp) * 1e-9)
             if not self._simulated:
                 self.jumped |= lag - self._lag > _STEP_BACK
-        self._lag = lag
+        self._lag, self._arrival = lag, arrival
         self._values = values
         outputs = values[self._index]
         self._slow = abs(outputs[self._speed]) < _SLOW
@@ -169,10 +182,16 @@ class EstimateInput:
         A clock that was set back tells nothing of the time: a negative one counts as none.
         """
         moving = min(max(elapsed, 0.0), self._timeout + _STOPPING)
-        return bool((_moved(self._values, values) > _JUMPS + _JUMP_RATES * moving).any())
+        most = _JUMPS + _JUMP_RATES * moving
+        most[1] = min(most[1], _TURN)
+        return bool((_moved(self._values, values) > most).any())
 
     def _note_publisher(self, info: Any) -> None:
-        """Distrust an estimator that takes the place of one: where it begins, nobody knows."""
+        """Distrust an estimator that takes the place of one: where it begins, nobody knows.
+
+        So does one that starts over, for it makes its publisher anew. Two at once are a fault.
+        """
+        self._publishers = info.current_count
         if info.total_count > 1 and info.total_count_change > 0 and self.state is not None:
             self.jumped = True
 

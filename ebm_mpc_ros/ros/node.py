@@ -125,6 +125,11 @@ class ManagedNode(LifecycleNode):
         """Give up what `configure` built, beyond subscriptions, timers and publishers."""
 
     @property
+    def simulated(self) -> bool:
+        """Whether the node's clock is that of a simulation or a bag, /clock."""
+        return bool(self.get_parameter("use_sim_time").value)
+
+    @property
     def now(self) -> int:
         """The node's clock in ns."""
         return int(self.get_clock().now().nanoseconds)
@@ -171,13 +176,17 @@ class ManagedNode(LifecycleNode):
         self._entities.append(lambda: self.destroy_subscription(subscription))
 
     def every(self, period: float, callback: Callable[[], None], *, steady: bool = False) -> None:
-        """Call back every `period` seconds of the node's clock, or of the steady one."""
+        """Call back every `period` seconds: simulated ones in a simulation, unless `steady`.
+
+        Timers of the system's clock would wait out what it is set back by.
+        """
 
         def gated() -> None:
             if self.active:
                 callback()
 
-        timer = self.create_timer(period, gated, clock=self.steady_clock if steady else None)
+        clock = None if self.simulated and not steady else self.steady_clock
+        timer = self.create_timer(period, gated, clock=clock)
         self._entities.append(lambda: self.destroy_timer(timer))
 
     def advertise(self, kind: type, topic: str, qos: QoSProfile | int) -> Any:

@@ -15,13 +15,24 @@ class PlanInput:
     """The newest plan of the policy, and why it can't be used when it can't."""
 
     def __init__(
-        self, node: ManagedNode, *, frame: str, child: str, timeout: float, max_age: float
+        self,
+        node: ManagedNode,
+        *,
+        frame: str,
+        child: str,
+        timeout: float,
+        max_age: float,
+        simulated: bool = False,
     ) -> None:
-        """Plans must come at least every `timeout` s, from states younger than `max_age` s."""
+        """Plans must come at least every `timeout` s, from states younger than `max_age` s.
+
+        With the clock of a simulation (`simulated`) its seconds count.
+        """
         self.dropped: Counter[str] = Counter()
         self.newest: PlanMessage | None = None
         self._node, self._frame, self._child = node, frame, child
         self._timeout, self._max_age = timeout, max_age
+        self._simulated = simulated
         self._arrival = 0
         self._unusable = ""
 
@@ -41,7 +52,7 @@ class PlanInput:
             self._drop("stamp in the future")
             return
         self.newest = plan
-        self._arrival = self._node.now
+        self._arrival = self._time()
 
     def fault(self) -> str:
         """Return why there is no plan to follow; empty if there is one."""
@@ -49,14 +60,19 @@ class PlanInput:
             if self._unusable:
                 return f"policy/plan unusable: {self._unusable}"
             return "no policy/plan yet"
-        now = self._node.now
-        if now < self._arrival:
+        silence = (self._time() - self._arrival) * 1e-9
+        age = (self._node.now - self.newest.stamp) * 1e-9
+        if silence < 0.0 or age < -self._max_age:
             return "the clock jumped back behind policy/plan"
-        if (now - self._arrival) * 1e-9 > self._timeout:
+        if silence > self._timeout:
             return f"policy/plan silent for more than {self._timeout:g} s"
-        if (now - self.newest.stamp) * 1e-9 > self._max_age:
+        if age > self._max_age:
             return f"policy/plan was made from a state more than {self._max_age:g} s old"
         return ""
+
+    def _time(self) -> int:
+        """Return the time in ns that silence is measured in: no clock's that may be set."""
+        return self._node.now if self._simulated else self._node.steady_now
 
     def _drop(self, reason: str) -> None:
         self._unusable = reason

@@ -9,6 +9,7 @@ from ekf_bench import FIVE, WHEELS, real
 from estimating import MS, SECOND
 from geometry_msgs.msg import AccelWithCovarianceStamped, PoseArray, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Empty, SetBool
 
@@ -172,3 +173,27 @@ def test_particles_are_published_beside_their_summary(running):
     assert len(samples[-1].poses) == 20
     assert len({p.position.x for p in samples[-1].poses}) > 10
     assert {abs(p.orientation.w) > 0.1 for p in samples[-1].poses} == {True}
+
+
+@pytest.mark.parametrize("way", ["deactivate", "reset"])
+def test_a_new_start_is_told_to_who_listens(running, way):
+    bench = running(**WHEELS)
+    told = []
+    bench.outside.create_subscription(
+        Odometry,
+        "odometry/filtered",
+        lambda _: None,
+        10,
+        event_callbacks=SubscriptionEventCallbacks(matched=told.append),
+    )
+    bench.wait_for(lambda: told, "a publisher")
+    if way == "deactivate":
+        bench.node.trigger_deactivate()
+        bench.node.trigger_activate()
+    else:
+        bench.call(Empty, "reset")
+    bench.wait_for(lambda: told[-1].total_count == 2, "a publisher made anew")
+    bench.wait_for(lambda: told[-1].current_count == 1, "one of them")
+    bench.heard["odometry/filtered"].clear()
+    bench.stream(5.0, "odom0", until=lambda: bench.estimates)
+    assert bench.estimates

@@ -115,15 +115,26 @@ def test_however_long_the_silence_no_robot_gets_farther_than_that(node, change, 
 )
 def test_an_estimator_in_the_place_of_another_is_a_jump(node, total, change, jumped):
     made = estimate(node, load_model("diff_drive"))
-    info = SimpleNamespace(total_count=total, total_count_change=change)
+    info = SimpleNamespace(total_count=total, total_count_change=change, current_count=1)
     node.matched["odometry/filtered"](info)
     assert made.jumped is jumped
 
 
 def test_who_estimates_first_does_not_matter(node):
     made = listening(node, load_model("diff_drive"))
-    node.matched["odometry/filtered"](SimpleNamespace(total_count=2, total_count_change=1))
+    node.matched["odometry/filtered"](
+        SimpleNamespace(total_count=2, total_count_change=1, current_count=1)
+    )
     assert not made.jumped
+
+
+def test_two_estimators_at_once_are_a_fault_until_one_is_gone(node):
+    made = estimate(node, load_model("diff_drive"))
+    for count, words in ((2, "odometry/filtered has 2 publishers"), (1, "")):
+        info = SimpleNamespace(total_count=2, total_count_change=0, current_count=count)
+        node.matched["odometry/filtered"](info)
+        assert made.fault().startswith(words)
+        assert bool(made.fault()) is bool(words)
 
 
 def test_a_heading_that_wraps_is_no_jump(node):
@@ -163,6 +174,27 @@ def test_a_clock_that_is_set_back_is_a_jump_wherever_the_robot_is(node, silence)
     assert made.jumped
 
 
+@pytest.mark.parametrize("back", [0.1, 0.45, 60.0])
+def test_a_clock_that_is_set_back_makes_no_old_estimate_young(node, back):
+    made = estimate(node, load_model("diff_drive"))
+    for _ in range(15):
+        node.pass_time(0.01)
+    node.now -= round(back * SECOND)
+    for _ in range(100):
+        assert made.fault()
+        node.pass_time(0.01)
+
+
+def test_a_heading_turned_half_round_is_a_jump_after_any_silence(node):
+    made = EstimateInput(
+        node, load_model("diff_drive"), frame="odom", child="base_link", timeout=0.3
+    )
+    give(node)
+    node.pass_time(0.6)
+    give(node, yaw=math.pi)
+    assert made.jumped
+
+
 @pytest.mark.parametrize(("x", "jumped"), [(0.9, False), (1.1, True)])
 def test_a_clock_set_back_by_too_little_for_a_new_start_allows_no_way_for_its_time(node, x, jumped):
     made = estimate(node, load_model("diff_drive"))
@@ -189,7 +221,7 @@ def test_an_estimate_from_the_future_keeps_out_none_of_the_present(node):
 
 
 def test_a_slow_simulation_is_no_clock_that_stands_still(node):
-    made = estimate(node, load_model("diff_drive"))
+    made = estimate(node, load_model("diff_drive"), simulated=True)
     for _ in range(20):
         node.steady_now += SECOND // 10
         node.now += SECOND // 1000

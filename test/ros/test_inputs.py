@@ -132,6 +132,15 @@ class TestPlan:
         node.pass_time(0.13)
         assert "silent" in plans.fault()
 
+    @pytest.mark.parametrize("back", [0.1, 0.2, 60.0])
+    def test_a_clock_that_is_set_back_makes_no_silence_short(self, node, plans, back):
+        plans.take(self.plan(node))
+        node.pass_time(0.15)
+        node.now -= round(back * 1e9)
+        for _ in range(100):
+            assert plans.fault()
+            node.pass_time(0.01)
+
     def test_a_plan_from_an_old_state_is_a_fault(self, node, plans):
         message = self.plan(node)
         node.pass_time(0.35)
