@@ -31,20 +31,21 @@ def main(arguments: list[str] | None = None) -> int:
     for name, text in _TOOLS.items():
         tools.add_parser(name, help=text, description=text.capitalize() + ".", add_help=False)
     given = sys.argv[1:] if arguments is None else arguments
-    chosen, rest = parser.parse_known_args(given[:1]), given[1:]
-    tool = importlib.import_module(f"ebm_mpc_ros.tools.{chosen[0].tool}")
-    own = argparse.ArgumentParser(
-        prog=f"python -m ebm_mpc_ros {chosen[0].tool}",
-        description=_TOOLS[chosen[0].tool].capitalize() + ".",
-    )
-    tool.add_arguments(own)
+    if not given:
+        parser.print_help()
+        return _USAGE_ERROR
+    name = parser.parse_args(given[:1]).tool
+    program = f"python -m ebm_mpc_ros {name}"
     try:
-        return int(tool.run(own.parse_args(rest)))
+        tool = importlib.import_module(f"ebm_mpc_ros.tools.{name}")
+        own = argparse.ArgumentParser(prog=program, description=_TOOLS[name].capitalize() + ".")
+        tool.add_arguments(own)
+        return int(tool.run(own.parse_args(given[1:])))
     except UserError as error:
-        print(f"{own.prog}: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return _USAGE_ERROR
     except KeyboardInterrupt:
-        print(f"{own.prog}: interrupted", file=sys.stderr)
+        print(f"{program}: interrupted", file=sys.stderr)
         return _INTERRUPTED
 
 

@@ -23,6 +23,9 @@ _FORMAT: Literal[9] = 9
 _WATCHED = 100
 _HEADER = "std_msgs/msg/Header"
 
+METADATA = "metadata.yaml"
+"""The file that makes a folder a ROS 2 bag."""
+
 
 class BagError(UserError):
     """A bag can't be read or written."""
@@ -154,10 +157,11 @@ def open_bag(path: Path) -> Iterator[Bag]:
     """
     if not path.exists():
         raise BagError(f"{path}: no such bag")
-    if path.is_dir() and not (path / "metadata.yaml").exists():
-        raise BagError(
-            f"{path}: can't be read as a bag: it has no metadata.yaml; `ros2 bag reindex` makes one"
-        )
+    if path.is_dir() and not (path / METADATA).exists():
+        hint = "`ros2 bag reindex` makes one"
+        if (path / "bag" / METADATA).exists():
+            hint = f"its bag is {path / 'bag'}"
+        raise BagError(f"{path}: can't be read as a bag: it has no {METADATA}; {hint}")
     try:
         reader = AnyReader([location(path)], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()

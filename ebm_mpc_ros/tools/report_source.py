@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ebm_mpc_ros.errors import UserError
+from ebm_mpc_ros.learning.bags import METADATA
 from ebm_mpc_ros.ros.event_log import is_event_log, replay_events
 from ebm_mpc_ros.ros.parameter_file import NoParametersError, load_layers
 from ebm_mpc_ros.ros.parameters import read
@@ -32,7 +33,6 @@ PARAMETERS = "params.yaml"
 """Where demo keeps what the nodes ran with."""
 PAGE = "report.html"
 """The report in a folder that demo or replay made."""
-_METADATA = "metadata.yaml"
 _DRIVERS = ("mpc_node", "policy_node")
 _LIMITS = (
     "max_speed",
@@ -74,17 +74,17 @@ def find_source(path: Path) -> Source:
         raise UserError(f"{path}: no such bag or folder")
     if not path.is_dir():
         return Source(path, path.with_suffix(".report.html"), path.stem)
-    if (path / _METADATA).is_file():
+    if (path / METADATA).is_file():
         return Source(path, path.resolve().parent / f"{name}.report.html", name)
     page = path / PAGE
-    if (path / "bag" / _METADATA).is_file():
+    if (path / "bag" / METADATA).is_file():
         return Source(path / "bag", page, name, params=_there(path / PARAMETERS))
-    if (path / "estimate" / _METADATA).is_file():
+    if (path / "estimate" / METADATA).is_file():
         return Source(
             path / "estimate", page, name, innovations=next(iter(_there(path / FILE)), None)
         )
     raise UserError(
-        f"{path}: no recording in it: neither a bag's {_METADATA} nor bag/ of demo "
+        f"{path}: no recording in it: neither a bag's {METADATA} nor bag/ of demo "
         "nor estimate/ of replay"
     )
 

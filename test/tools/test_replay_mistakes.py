@@ -9,6 +9,13 @@ def test_a_missing_bag(tmp_path):
     assert line.endswith("none.bag: no such bag")
 
 
+def test_the_folder_of_a_demo_in_place_of_its_bag(mistaken, tmp_path):
+    (tmp_path / "demo" / "bag").mkdir(parents=True)
+    (tmp_path / "demo" / "bag" / "metadata.yaml").touch()
+    line = mistaken(tmp_path / "demo", tmp_path / "out")
+    assert line.endswith(f"no metadata.yaml; its bag is {tmp_path / 'demo' / 'bag'}")
+
+
 @pytest.mark.parametrize("share", [0.5, 0.95])
 def test_a_truncated_bag(mistaken, short, tmp_path, share):
     cut = tmp_path / "cut.bag"
