@@ -80,6 +80,7 @@ class Run(NamedTuple):
         said: What nodes said of themselves.
         figures: Their numbers by (node, name): times and values (k, 2).
         remarks: How many of what something is to be said of, and that.
+        set_back: Whether it is but the longest stretch in which no clock was set back.
     """
 
     start: int
@@ -95,6 +96,7 @@ class Run(NamedTuple):
     said: list[Said]
     figures: dict[tuple[str, str], Floats]
     remarks: Counter[tuple[str, str]]
+    set_back: bool
 
     @property
     def main(self) -> Track | None:
