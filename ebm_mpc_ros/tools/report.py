@@ -16,7 +16,13 @@ from ebm_mpc_ros.tools.report_health import events_panel, times_panel
 from ebm_mpc_ros.tools.report_map import make_map
 from ebm_mpc_ros.tools.report_page import Page, is_page, render
 from ebm_mpc_ros.tools.report_reading import read_run
-from ebm_mpc_ros.tools.report_source import drivers_in, find_source, innovations_of, limits_of
+from ebm_mpc_ros.tools.report_source import (
+    Innovations,
+    drivers_in,
+    find_source,
+    innovations_of,
+    limits_of,
+)
 from ebm_mpc_ros.tools.report_summary import tiles
 from ebm_mpc_ros.tools.report_topics import ROLES, assign
 from ebm_mpc_ros.tools.train_process import terminable
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
     from ebm_mpc_ros.learning.bags import Bag
     from ebm_mpc_ros.tools.report_run import Run
-    from ebm_mpc_ros.tools.report_source import Innovations, Source
+    from ebm_mpc_ros.tools.report_source import Source
     from ebm_mpc_ros.tools.report_topics import Roles
 
 # Stamps below are of a simulation that starts at 0: no date.
@@ -100,6 +106,9 @@ def _page(bag: Bag, source: Source, arguments: argparse.Namespace) -> Page:
     drivers = drivers_in(params, roles.namespace)
     innovations = innovations_of(bag, source, params, arguments.node, strictly=not drivers)
     found = _read(bag, roles, innovations)
+    if found.set_back:
+        # Theirs are of all stretches, and nothing but stamps tells which.
+        innovations = Innovations(None, "a recording in which no clock is set back")
     the_map = make_map(found)
     return Page(
         title=source.title,

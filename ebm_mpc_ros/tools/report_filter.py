@@ -70,7 +70,7 @@ def error_panel(run: Run) -> Panel:
         figures.append(chart.line("estimate − truth", times, values, ESTIMATE))
     words = (
         "A filter as sure as it may be lies within the band 95 % of the time. "
-        f"RMSE of the position {errors.rmse:.3f} m."
+        f"RMSE of the position {errors.told}."
     )
     return Panel(key, title, words, figures)
 

@@ -68,7 +68,10 @@ def path_length(places: Floats) -> float:
 
 
 class PoseErrors(NamedTuple):
-    """An estimate's errors at its own times: along x, y (k, 2) in m, in yaw (k,) in rad."""
+    """An estimate's errors at its own times: along x, y (k, 2) in m, in yaw (k,) in rad.
+
+    NaN where the truth is not known.
+    """
 
     places: Floats
     yaw: Floats
@@ -77,6 +80,12 @@ class PoseErrors(NamedTuple):
     def rmse(self) -> float:
         """Root of the mean squared distance, m."""
         return float(np.sqrt(np.nanmean(np.sum(self.places**2, axis=1))))
+
+    @property
+    def told(self) -> str:
+        """The RMSE in words, and of how much of the estimate there is none."""
+        left_out = float(np.isnan(self.yaw).mean())
+        return f"{self.rmse:.3f} m" + (f", {left_out:.1%} left out" if left_out > 5e-4 else "")
 
 
 def pose_errors(estimate: Track, truth: Track) -> PoseErrors | None:
@@ -112,7 +121,7 @@ class ForecastErrors(NamedTuple):
     Attributes:
         ahead: How long after the forecast, s (m,).
         times: When each forecast was made, s (k,).
-        distances: m (k, m); NaN beyond a forecast's or the track's end.
+        distances: m (k, m); NaN beyond a forecast's or the track's end, or in a gap of it.
     """
 
     ahead: Floats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ebm_mpc_ros.estimation.frames import UnknownFrameError, bare
 from ebm_mpc_ros.models import rotation
 from ebm_mpc_ros.ros.conversion import plausible, quaternion, square, stamp_of, vector
-from ebm_mpc_ros.tools.report_clock import LOST, Clock
+from ebm_mpc_ros.tools.report_clock import Clock
 from ebm_mpc_ros.tools.report_events import Diagnoses
 from ebm_mpc_ros.tools.report_health import FIGURES
 from ebm_mpc_ros.tools.report_obstacles import Obstacles
@@ -35,7 +36,10 @@ _LATER = ("obstacles", "diagnostics")
 _PLANAR = np.ix_((0, 1, 5), (0, 1, 5))
 _LEFT_OUT = "are left out: "
 _ABSURD = f"{_LEFT_OUT}not finite or absurdly large"
-_OFF = f"are placed by their arrival: their stamps are more than {LOST * 1e-9:g} s off"
+_OTHER_STRETCH = (
+    f"{_LEFT_OUT}a clock was set back, or a simulation started over, and the longest stretch "
+    "without that is shown"
+)
 
 
 def read_run(bag: Bag, roles: Roles, computed: tuple[str, Sequence[Odometry]] | None = None) -> Run:
@@ -102,6 +106,8 @@ class _Reader:
     def run(self, bag: Bag, computed: tuple[str, Sequence[Odometry]] | None) -> tuple[Run, Clock]:
         """Return all that was taken, and the clock that its stamps are of."""
         clock = self._clock()
+        if clock.set_back:
+            self._cut(clock)
         stamps = {
             topic: self._resolved(clock, topic, times) for topic, times in self._times.items()
         }
@@ -109,7 +115,11 @@ class _Reader:
         start = min((int(s.min()) for s in stamps.values()), default=ends[0])
         end = max((int(s.max()) for s in stamps.values()), default=ends[1])
         topics = self._roles.topics
-        tracks = {topic: self._track(topic, stamps[topic], start) for topic in self._frames}
+        tracks = {
+            topic: self._track(topic, stamps[topic], start)
+            for topic in self._frames
+            if topic in stamps
+        }
         commands = topics.get("commands", "")
         run = Run(
             start=start,
@@ -125,8 +135,9 @@ class _Reader:
             said=[],
             figures={},
             remarks=self._remarks,
+            set_back=clock.set_back > 0,
         )
-        if run.estimate is None and computed is not None and computed[1]:
+        if run.estimate is None and computed is not None and computed[1] and not run.set_back:
             run = run._replace(estimate=_computed(*computed, start))
         found = {
             role: self._forecasts(clock, role, run.main, start) for role in _MOST if role in topics
@@ -146,10 +157,31 @@ class _Reader:
                 return Clock(*np.array(stamped).T)
         return Clock(*np.empty((2, 0), np.int64))
 
+    def _cut(self, clock: Clock) -> None:
+        """Leave out what did not arrive in the stretch that the clock is of."""
+        for topic, times in [*self._times.items()]:
+            kept = self._covered(clock, times)
+            self._times[topic] = [*compress(times, kept)]
+            self._rows[topic] = [*compress(self._rows[topic], kept)]
+            if topic in self._covariances:
+                self._covariances[topic] = [*compress(self._covariances[topic], kept)]
+            if not self._times[topic]:
+                del self._times[topic]
+        for topic, paths in self._paths.items():
+            kept = self._covered(clock, [path[:2] for path in paths])
+            self._paths[topic] = [*compress(paths, kept)]
+
+    def _covered(self, clock: Clock, times: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+        covered = clock.covers(np.array(times)[:, 1])
+        self._remarks["messages", _OTHER_STRETCH] += int((~covered).sum())
+        return covered
+
     def _resolved(self, clock: Clock, topic: str, times: Sequence[tuple[int, int]]) -> Stamps:
         resolved, lost = clock.resolved(*np.array(times).T)
         if lost:
-            self._remarks[f"messages of {topic}", _OFF] += lost
+            off = f"{clock.tolerance * 1e-9:.3g} s off"
+            words = f"are placed by their arrival: their stamps are more than {off}"
+            self._remarks[f"messages of {topic}", words] += lost
         return resolved
 
     def _absurd(self, topic: str) -> None:
@@ -280,6 +312,9 @@ def _with_told(run: Run, clock: Clock, bag: Bag, roles: Roles) -> Run:
 
     obstacles, diagnoses = Obstacles(position), Diagnoses(FIGURES, roles.namespace)
     for topic, time, message in bag.messages(topics.values()):
+        if not clock.covers(np.array([time])).all():
+            run.remarks["messages", _OTHER_STRETCH] += 1
+            continue
         told = topic == topics.get("diagnostics")
         headed = [message] if told else message.markers
         stamp = max((stamp_of(each) for each in headed), default=0)

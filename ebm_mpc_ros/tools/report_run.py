@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+# Between two states of a track that are this many s, and of its periods, apart nothing is known.
+_LONGEST_GAP, _PERIODS = 0.5, 5.0
+
 
 class Track(NamedTuple):
     """Poses and twists by time.
@@ -34,10 +37,20 @@ class Track(NamedTuple):
     covariances: Floats
 
     def at(self, times: Floats) -> Floats:
-        """Return the states at other times, linear in between, NaN before and after the track."""
-        return np.stack(
+        """Return the states at other times, linear in between.
+
+        NaN before and after the track, and where it is silent for long.
+        """
+        states = np.stack(
             [np.interp(times, self.times, c, np.nan, np.nan) for c in self.states.T], axis=-1
         )
+        steps = np.diff(self.times)
+        if steps.size:
+            longest = max(_LONGEST_GAP, _PERIODS * float(np.median(steps)))
+            following = np.searchsorted(self.times, times).clip(1, len(steps))
+            before, after = self.times[following - 1], self.times[following]
+            states[(after - before > longest) & (before < times) & (times < after)] = np.nan
+        return states
 
 
 class Forecast(NamedTuple):
@@ -67,6 +80,7 @@ class Run(NamedTuple):
         said: What nodes said of themselves.
         figures: Their numbers by (node, name): times and values (k, 2).
         remarks: How many of what something is to be said of, and that.
+        set_back: Whether it is but the longest stretch in which no clock was set back.
     """
 
     start: int
@@ -82,6 +96,7 @@ class Run(NamedTuple):
     said: list[Said]
     figures: dict[tuple[str, str], Floats]
     remarks: Counter[tuple[str, str]]
+    set_back: bool
 
     @property
     def main(self) -> Track | None:

@@ -51,7 +51,7 @@ def _errors(run: Run) -> list[tuple[str, str]]:
             continue
         errors = pose_errors(track, truth)
         if errors is not None:
-            found.append((f"{name}, RMSE", f"{errors.rmse:.3f} m"))
+            found.append((f"{name}, RMSE", errors.told))
     return found
 
 

@@ -51,3 +51,29 @@ def test_a_message_without_a_stamp_counts_as_its_arrival():
 def test_without_stamps_the_clock_is_that_of_arrivals():
     arrivals = START + seconds(1.0, 2.0)
     np.testing.assert_array_equal(clock([], []).at(arrivals), arrivals)
+
+
+def test_of_a_clock_that_is_set_back_the_longest_stretch_counts():
+    arrivals = np.arange(0.0, 20.0, 0.05)
+    stamps = np.select([arrivals < 4.0, arrivals < 14.0], [arrivals, arrivals - 3.0], 0.0)
+    stamps[arrivals >= 14.0] = arrivals[arrivals >= 14.0] - 9.0
+    stamps[[30, 77, 82, 200]] = [3000.0, 1.0, 3000.0, 0.0]
+    back = clock(stamps, arrivals)
+    assert back.set_back == 2
+    covered = back.covers(START + seconds(*arrivals))
+    np.testing.assert_array_equal(covered, (arrivals >= 4.0) & (arrivals < 14.0))
+    np.testing.assert_allclose(back.at(START + seconds(4.0, 13.95)), seconds(1.0, 10.95), atol=1e3)
+    # That of another topic, still of the clock before.
+    resolved, lost = back.resolved(seconds(4.0), START + seconds(4.02))
+    assert lost == 1
+    np.testing.assert_allclose(resolved, seconds(1.02), atol=1e3)
+
+
+def test_jitter_and_publishers_that_take_turns_set_no_clock_back():
+    arrivals = np.arange(0.0, 20.0, 0.05)
+    late = np.where(np.arange(len(arrivals)) % 2, 2.0, 0.0)
+    jitter = np.random.default_rng(0).uniform(0.0, 0.4, len(arrivals))
+    for stamps in (arrivals - late, arrivals - jitter):
+        steady = clock(stamps, arrivals)
+        assert not steady.set_back
+        assert steady.covers(START + seconds(-5.0, 3.0, 50.0)).all()

@@ -82,6 +82,31 @@ def test_pose_errors_are_taken_where_both_are_and_headings_wrap():
     assert pose_errors(track(times + 100.0, times), truth) is None
 
 
+def test_where_the_truth_is_silent_for_long_nothing_is_compared():
+    times = np.arange(0.0, 60.0, 0.02)
+    x, y = 5.0 * np.cos(times), 5.0 * np.sin(times)
+    silent = (times > 20.0) & (times < 35.0)
+    truth = track(times[~silent], x[~silent], y[~silent])
+    errors = pose_errors(track(times, x, y), truth)
+    np.testing.assert_array_equal(np.isnan(errors.yaw), silent)
+    assert errors.rmse == pytest.approx(0.0, abs=1e-9)
+    assert errors.told == "0.000 m, 25.0% left out"
+    ahead = np.arange(21) * 0.1
+    forecasts = [
+        Forecast(t + ahead, 5.0 * np.stack([np.cos(t + ahead), np.sin(t + ahead)], axis=-1))
+        for t in np.arange(0.0, 55.0, 0.5)
+    ]
+    assert np.nanmax(forecast_errors(forecasts, truth).distances) < 0.01
+
+
+def test_a_slow_truth_is_compared_and_so_is_one_that_misses_a_few():
+    times = np.array([0.0, 1.0, 2.0, 6.5, 7.5, 8.5])
+    errors = pose_errors(track(np.arange(0.0, 8.5, 0.1), np.zeros(85)), track(times, np.zeros(6)))
+    assert errors.told == "0.000 m"
+    alone = track([2.0], [1.0])
+    np.testing.assert_array_equal(alone.at(np.array([1.0, 2.0, 3.0]))[:, 0], [np.nan, 1.0, np.nan])
+
+
 def test_a_late_command_is_no_larger_acceleration():
     times = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.252, 0.35, 2.0, 2.05])
     commands = np.column_stack([times, 2.0 * np.round(times / 0.05) * 0.05, np.zeros((9, 2))])

@@ -102,6 +102,40 @@ def test_a_stamp_that_is_an_hour_off_does_not_stretch_the_run(report, tmp_path):
     assert f"1 messages of /odometry/filtered {words}" in page.text
 
 
+@pytest.fixture
+def set_back(tmp_path):
+    """20 s along x at 1 m/s; after 8 s the clock is set back by 5 s."""
+    with RunWriter(tmp_path / "run") as bag:
+        for k in range(400):
+            elapsed = k / 20
+            bag.arrival_offset = 5.0 if k >= 160 else 0.0
+            time = elapsed - bag.arrival_offset
+            bag.odometry("odometry/filtered", time, elapsed, speed=1.0)
+            bag.odometry("ground_truth/odom", time, elapsed, speed=1.0)
+            bag.command(time, 1.0)
+            bag.imu(time, 0.1)
+            bag.path("mpc/prediction", time, [(elapsed, 0.0), (elapsed + 1.0, 0.0)], step=1.0)
+            if k % 20 == 0:
+                bag.status(time, "mpc_node", message="earlier" if k < 160 else "later")
+    return tmp_path / "run"
+
+
+@pytest.mark.usefixtures("set_back")
+def test_of_a_clock_that_was_set_back_the_longest_stretch_is_shown(report):
+    page = report("--params", ROOT / "config/diff_drive.yaml")
+    assert page.data["duration"] == pytest.approx(11.95)
+    assert "driven 11.9 m" in page.text
+    for track in page.figure("Map")["tracks"]:
+        np.testing.assert_allclose(np.diff(track["x"]), 0.05, atol=2e-3)
+    assert len(page.series("Speed", "commanded")["x"]) == 240
+    distances = page.series("Over the run", "MPC's prediction, 1.00 s")["y"]
+    assert max(filter(None, distances), default=0.0) < 1e-6
+    assert "later" in page.text
+    assert "earlier" not in page.text
+    assert "648 messages are left out: a clock was set back" in page.text
+    assert "needs a recording in which no clock is set back" in page.text
+
+
 def test_a_cancelled_plan_goes_from_the_map(report, tmp_path):
     with RunWriter(tmp_path / "run") as bag:
         bag.path("plan", 0.0, [(0.0, 0.0), (5.0, 0.0)])
