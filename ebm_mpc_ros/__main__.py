@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         tools.add_parser(name, help=text, description=text.capitalize() + ".", add_help=False)
     given = sys.argv[1:] if arguments is None else arguments
     if not given:
-        parser.print_help()
+        parser.print_help(sys.stderr)
         return _USAGE_ERROR
     name = parser.parse_args(given[:1]).tool
     program = f"python -m ebm_mpc_ros {name}"

@@ -18,7 +18,7 @@ def test_a_command_names_the_python_that_runs_as_seen_from_here(monkeypatch, tmp
 
 def test_without_a_name_the_tools_are_listed(capsys):
     assert entry.main([]) == 2
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert all(name in said for name in ("demo", "demonstrate", "replay", "report", "train"))
 
 
