@@ -51,10 +51,12 @@ def check_model(model: Model) -> None:
     """
     x, u = _samples(model)
     steps = _STEPS if model.step is None else (model.step,)
-    moved = [_check_motion(model, x, u, dt) for dt in steps]
+    moved = [_following(model, x, u, dt) for dt in steps]
     _check_outputs(model, x)
     if len(moved) > 1:
         _check_steps(model, x, moved)
+    for dt, following in zip(steps, moved, strict=True):
+        _check_derivatives(model, x, u, dt, following)
 
 
 def _samples(model: Model) -> tuple[Floats, Floats]:
@@ -70,8 +72,8 @@ def _samples(model: Model) -> tuple[Floats, Floats]:
     return x, _SPREAD * rng.normal(size=(_STATES, len(model.input_names)))
 
 
-def _check_motion(model: Model, x: Floats, u: Floats, dt: float) -> Floats:
-    """Check `f` and its derivatives for one step; return the states after it."""
+def _following(model: Model, x: Floats, u: Floats, dt: float) -> Floats:
+    """Check `f` for one step; return the states after it."""
     given = x.copy(), u.copy()
     following = _checked("f", model.f(x, u, dt), x.shape)
     for values, before, what in zip((x, u), given, ("states", "inputs"), strict=True):
@@ -81,6 +83,12 @@ def _check_motion(model: Model, x: Floats, u: Floats, dt: float) -> Floats:
     alone = _checked("f of a state", model.f(x[0], u[0], dt), x.shape[1:])
     if not np.allclose(alone, following[0], rtol=exact.rounding, atol=exact.rounding):
         raise ModelError("f of a state and f of a batch that holds it differ")
+    return following
+
+
+def _check_derivatives(model: Model, x: Floats, u: Floats, dt: float, following: Floats) -> None:
+    """Check what is said of the derivatives of `f` for one step."""
+    exact = _exactness(following)
 
     def moved(x: Any, u: Any, w: Any = None) -> Any:
         name = "f" if w is None else "f with noise"
@@ -97,7 +105,6 @@ def _check_motion(model: Model, x: Floats, u: Floats, dt: float) -> Floats:
     ):
         _compare(f"jacobians: {name}", value, states, columns, function, exact)
     _check_linearize(model, x, u, dt, following, jacobians)
-    return following
 
 
 def _check_linearize(

@@ -119,6 +119,24 @@ def test_an_error_of_python_in_a_robots_model_is_told_at_once(tmp_path):
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.timeout(120)
+def test_where_torch_is_not_installed_it_is_said_in_a_line(tmp_path):
+    absent = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    (tmp_path / "torch.py").write_text(absent, encoding="utf-8")
+    run = subprocess.run(
+        demo(tmp_path / "out"),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert run.returncode == 2
+    assert "policy_node can't configure: torch isn't installed: " in run.stderr
+    assert "Traceback" not in (tmp_path / "out/logs/policy_node.log").read_text(encoding="utf-8")
+
+
 TRACE = """
 Traceback (most recent call last):
   File "my_robot.py", line 9, in f
