@@ -11,7 +11,7 @@ from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError
 from ebm_mpc_ros.learning.normaliser import Scaling, is_number
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.residuals import Noise, learned_names, transition_units
-from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models import ModelError, load_model
 from ebm_mpc_ros.models.gaussian_network import GaussianNetwork
 from ebm_mpc_ros.models.learned_model import LearnedModel
 from ebm_mpc_ros.models.learned_transition import LearnedTransition, Support
@@ -53,7 +53,7 @@ def learned_model(
     try:
         model = load_model(contract.model, options)
         conditions = tuple(transition_units(model))
-    except (ValueError, DataError) as error:
+    except (ModelError, DataError) as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from error
     checkpoint.require(
         state_names=tuple(model.state_names),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ebm_mpc_ros.models.ackermann import Ackermann
 from ebm_mpc_ros.models.base import CANONICAL_STATES, Model
-from ebm_mpc_ros.models.checking import check_model
+from ebm_mpc_ros.models.checking import ModelError, check_model
 from ebm_mpc_ros.models.diff_drive import DiffDrive
 from ebm_mpc_ros.models.omni import Omni
 from ebm_mpc_ros.models.rigid_body import RigidBody
@@ -25,7 +25,7 @@ _MODELS: dict[str, type[Model]] = {
 _WANTED = ("state_names", "input_names", "noise_names", "state_size")
 
 
-class ModelNotFoundError(ValueError):
+class ModelNotFoundError(ModelError):
     """No model goes by that name."""
 
 
@@ -38,8 +38,9 @@ def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
 
     Raises:
         ModelNotFoundError: The name is unknown, or its module or class can't be loaded.
-        ValueError: An option's value is none that the model allows, the model lacks something, or
-            the functions of a `module:Class` disagree; see `check_model`.
+        ModelError: An option's value is none that the model allows, the model lacks something, or
+            the functions of a `module:Class` disagree; see `check_model`. What else these raise is
+            let through.
     """
     found = _MODELS[name] if name in _MODELS else _imported(name)
     values = options or {}
@@ -48,20 +49,31 @@ def load_model(name: str, options: Mapping[str, float] | None = None) -> Model:
         lacking = sorted(found.__abstractmethods__)
     else:
         chosen = {option: values[option] for option in found.option_names if option in values}
-        model = found(**chosen)
+        model = _made(name, found, chosen)
         lacking = [wanted for wanted in _WANTED if not hasattr(model, wanted)]
     if lacking:
-        raise ValueError(f"model {name!r} lacks {', '.join(lacking)}")
+        raise ModelError(f"model {name!r} lacks {', '.join(lacking)}")
     strange = [output for output in model.output_names if output not in CANONICAL_STATES]
     if strange:
         known = " ".join(CANONICAL_STATES)
-        raise ValueError(f"model {name!r} has the output {strange[0]}, which is none of {known}")
+        raise ModelError(f"model {name!r} has the output {strange[0]}, which is none of {known}")
     if name not in _MODELS:
         try:
             check_model(model)
-        except ValueError as error:
-            raise ValueError(f"model {name!r}: {error}") from error
+        except ModelError as error:
+            raise ModelError(f"model {name!r}: {error}") from error
     return model
+
+
+def _made(name: str, found: type[Model], options: Mapping[str, float]) -> Model:
+    try:
+        inspect.signature(found).bind(**options)
+    except TypeError as error:
+        raise ModelError(f"model {name!r}: its __init__ does not fit: {error}") from error
+    try:
+        return found(**options)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
 
 
 def _imported(name: str) -> type[Model]:

@@ -11,6 +11,7 @@ from visualization_msgs.msg import MarkerArray
 
 from ebm_mpc_ros.control import Actuation, planar_outputs
 from ebm_mpc_ros.energy.outcome import Ended
+from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros import qos
 from ebm_mpc_ros.ros.diagnosis import Condition, Level
 from ebm_mpc_ros.ros.driver import ARRIVED, JUMPED, Driver
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 _SAMPLES_PERIOD = 0.2
 _CUTS = 10
+_NO_TORCH = (
+    "torch isn't installed: install it as docs/dependencies.md says, or drive without a policy"
+)
 
 
 class PolicyNode(ManagedNode):
@@ -105,9 +109,13 @@ class PolicyNode(ManagedNode):
 
     def _plan_by(self, values: dict[str, Any]) -> None:
         """Build the sampler. Torch takes seconds to import, in which others find the topics."""
-        from ebm_mpc_ros.energy.device import choose_device  # noqa: PLC0415
-        from ebm_mpc_ros.ros.policy_choice import policy_of, reference_steps  # noqa: PLC0415
-
+        try:
+            from ebm_mpc_ros.energy.device import choose_device  # noqa: PLC0415
+            from ebm_mpc_ros.ros.policy_choice import policy_of, reference_steps  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise UserError(_NO_TORCH) from error
         try:
             self._device = choose_device(values["device"])
         except ValueError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ebm_mpc_ros.learning.checkpoint import Checkpoint, CheckpointError, load
 from ebm_mpc_ros.learning.learned_model import learned_model
-from ebm_mpc_ros.models import Model, load_model
+from ebm_mpc_ros.models import Model, ModelError, load_model
 from ebm_mpc_ros.resources import resolved
 from ebm_mpc_ros.ros.parameters import Parameter, ParameterError
 
@@ -47,7 +47,7 @@ def robot_model(name: str, options: Mapping[str, Any] | None = None) -> Model:
         return _learned(values, None if name == LEARNED else name)
     try:
         return load_model(name, options)
-    except ValueError as error:
+    except ModelError as error:
         raise ParameterError(f"parameter model = {name}: {error}") from error
 
 

@@ -39,7 +39,7 @@ _STALL_PATIENCE = 20.0
 _SLUGGISH = 0.5
 _FAILED = 1
 _SHIPPED, _NONE = "shipped", "none"
-_CANNOT = "can't configure: "
+_CANNOT = "can't configure:"
 _RECORD = (
     "# What the nodes of this drive ran with. Not for a robot: here it drives from the start.\n"
 )
@@ -202,10 +202,23 @@ def _watch(processes: Processes, seconds: float) -> float:
 def _refusal(processes: Processes) -> str:
     """Return what a node says, in its log, that it can't be configured for."""
     for name in processes.names:
-        for line in processes.log(name).split("\n")[:-1]:
-            if _CANNOT in line:
-                return f"{name} {line[line.index(_CANNOT) :]}"
+        _, cannot, said = processes.log(name).partition(_CANNOT)
+        line, whole, rest = said.partition("\n")
+        if line and whole:
+            return f"{name} {cannot}{line}"
+        error = last_of_traceback(rest)
+        if error:
+            return f"{name} {cannot} {error}; see {processes.log_file(name)}"
     return ""
+
+
+def last_of_traceback(text: str) -> str:
+    """Return the error that a log's traceback ends with, empty where it isn't all there yet."""
+    trace, another, _ = text.partition("\n[")
+    if not another and not trace.endswith("\n\n"):
+        return ""
+    lines = [line for line in trace.splitlines() if line and not line[0].isspace()]
+    return lines[-1] if lines else ""
 
 
 def _print_table(drive: Drive, summary: Summary, title: str, start: float) -> None:

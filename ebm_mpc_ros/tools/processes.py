@@ -65,7 +65,7 @@ class Processes:
             self._logs.mkdir(parents=True, exist_ok=True)
             self.started = time.time()
             for spec in self._specs:
-                with (self._logs / f"{spec.name}.log").open("w", encoding="utf-8") as log:
+                with self.log_file(spec.name).open("w", encoding="utf-8") as log:
                     self._running[spec.name] = subprocess.Popen(  # noqa: S603  our own nodes, no shell
                         spec.command(self._namespace),
                         stdin=subprocess.DEVNULL,
@@ -104,7 +104,11 @@ class Processes:
 
     def log(self, name: str) -> str:
         """Return what a node has printed so far."""
-        return (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        return self.log_file(name).read_text(encoding="utf-8", errors="replace")
+
+    def log_file(self, name: str) -> Path:
+        """Return where a node's output goes."""
+        return self._logs / f"{name}.log"
 
     def _end(self) -> None:
         """Interrupt all, wait, kill what is left; a second Ctrl-C must not cut this short."""

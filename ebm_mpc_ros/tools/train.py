@@ -77,9 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
         with interruptible() as interrupted:
             looks: list[Progress] = []
             trained = _train(task, values, state, interrupted, keeper if first else None, looks)
-        if looks:
-            _draw(arguments.out / PICTURE, task, looks)
-        return _finish(arguments.out, task, trained, keeper, time.monotonic() - began, first=first)
+        seconds = time.monotonic() - began
+        try:
+            return _finish(arguments.out, task, trained, keeper, seconds, first=first)
+        finally:
+            if looks:
+                _draw(arguments.out / PICTURE, task, looks)
 
 
 def _train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -34,11 +35,15 @@ def draw_training(path: Path, task: Task, looks: Sequence[Progress]) -> None:
     axes.plot(steps, held_out, lw=1.4, marker=".", label="held out")
     axes.axhline(task.simple_loss, color="black", ls="--", lw=0.9, label=task.simple)
     axes.plot(best.best_step, best.best_loss, "o", color="tab:green", ms=8, label="kept")
-    lowest = min(*held_out, best.best_loss, task.simple_loss)
-    span = max(held_out[-1], task.simple_loss) - lowest
+    lowest = min(_finite(*held_out, best.best_loss, task.simple_loss), default=0.0)
+    span = max(_finite(held_out[-1], task.simple_loss), default=lowest) - lowest
     if span > 0.0:
         axes.set_ylim(lowest - 0.1 * span, lowest + _LIMITS * span)
     axes.set(xlabel="step", ylabel="loss", title=f"{task.contract.kind}: {best.best_loss:.4g}")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=110)
+
+
+def _finite(*losses: float) -> list[float]:
+    return [loss for loss in losses if math.isfinite(loss)]

@@ -9,7 +9,7 @@ from ebm_mpc_ros.learning.bags import location
 from ebm_mpc_ros.learning.conditions import Sight
 from ebm_mpc_ros.learning.recording import DataError
 from ebm_mpc_ros.learning.resampling import Grid
-from ebm_mpc_ros.models import load_model
+from ebm_mpc_ros.models import ModelError, load_model
 from ebm_mpc_ros.ros.parameters import read, shown
 from ebm_mpc_ros.ros.robot_model import WHEELBASE
 from ebm_mpc_ros.ros.robot_parameters import ROBOT_PARAMETERS, follower_settings
@@ -34,7 +34,7 @@ def load_robot(values: Mapping[str, Any], config: Path) -> Model:
     """
     try:
         model = load_model(values["model"], values)
-    except ValueError as error:
+    except ModelError as error:
         raise UserError(f"--config {config}: {error}") from error
     if not model.input_names:
         raise UserError(f"--config {config}: the model has no inputs to learn")

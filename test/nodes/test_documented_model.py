@@ -112,6 +112,41 @@ MISTAKES = [
     (driven, '"ax",', '"force",', "has the inputs force, alpha"),
     (driven, '"alpha"', '"steering_rate"', "has the input steering_rate"),
     (driven, "state_size = 5", "state_size = 6", "state_size is 6"),
+    (
+        driven,
+        "    def f(",
+        "    def __init__(self, mass):\n        self.mass = mass\n\n    def f(",
+        "required argument",
+    ),
+    (
+        driven,
+        "    def f(",
+        "    def origin(self):\n        return 0, 0, 0\n\n    def f(",
+        "origin()",
+    ),
+    (
+        driven,
+        "    def f(self, x, u, dt, w=None):\n",
+        "    def f(self, x, u, dt, w=None):\n        dt = 0.05\n",
+        "in 0.1 s as in",
+    ),
+    (driven, "following + w", "following + w * float('nan')", "f with noise"),
+    (
+        driven,
+        "    def f(",
+        (
+            "    def linearize(self, x, u, dt):\n"
+            "        f, (A, B, W) = super().linearize(x, u, dt)\n"
+            "        return f, Jacobians(A, -B, W)\n\n    def f("
+        ),
+        "linearize: B",
+    ),
+    (
+        driven,
+        "    def f(",
+        "    def state(self, outputs):\n        return outputs * [1, 1, 1, -1, 1]\n\n    def f(",
+        "state is no inverse",
+    ),
     (driven, "A[..., 0, 3] = cos * dt - drift * x[..., 4] * sin", "", "of x by vx, is 0"),
     (
         driven,
@@ -148,6 +183,26 @@ def test_the_page_tells_what_is_said_of_mistakes(folder, use, before, after, key
     assert said.startswith(prefix)
     line = re.sub(r"line \d+", "line 9", said.removeprefix(prefix))
     assert line.startswith(words.replace("NAME", NAME).rstrip(" …"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("following + w", "following + w[..., :3]", "could not be broadcast"),
+        ("(rates)]", "(rates, strict=5)]", "strict"),
+        ("x[..., 4], u[..., 0]", "x[..., 4], u[..., 9]", "out of bounds"),
+    ],
+)
+@pytest.mark.parametrize("use", [driven, estimated])
+def test_what_its_own_code_raises_keeps_its_kind(folder, use, before, after, words):
+    file = folder / "my_robot.py"
+    source = file.read_text(encoding="utf-8")
+    assert before in source
+    file.write_text(source.replace(before, after), encoding="utf-8")
+    importlib.invalidate_caches()
+    with pytest.raises((ValueError, IndexError, TypeError), match=words) as raised:
+        use(NAME)
+    assert raised.traceback[-1].path == file
 
 
 def test_a_graph_on_it_says_what_is_wrong(start, folder):

@@ -1,6 +1,7 @@
 """The demo as a person runs it, and the figures that it prints."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from ebm_mpc_ros.__main__ import main
 from ebm_mpc_ros.ros.parameter_file import load_parameters
 from ebm_mpc_ros.simulation.courses import load_course
+from ebm_mpc_ros.tools.demo import last_of_traceback
 from ebm_mpc_ros.tools.drive import Drive, Track, summarise
 from ebm_mpc_ros.tools.graph import default_params_file
 
@@ -91,6 +93,73 @@ def test_a_checkpoint_that_is_none_is_told_at_once(tmp_path):
     assert run.returncode == 2
     assert "can't configure: parameter checkpoint" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.timeout(120)
+def test_an_error_of_python_in_a_robots_model_is_told_at_once(tmp_path):
+    shutil.copy(ROOT / "examples" / "my_robot.yaml", tmp_path)
+    model = (ROOT / "examples" / "my_robot.py").read_text(encoding="utf-8")
+    wrong = model.replace("SLIP * dt", "SLIPS * dt")
+    assert wrong != model
+    (tmp_path / "my_robot.py").write_text(wrong, encoding="utf-8")
+    given = ("--controller", "mpc", "--robot", str(tmp_path / "my_robot.yaml"))
+    run = subprocess.run(
+        demo(tmp_path / "out", *given),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert run.returncode == 2
+    assert "can't configure: NameError: name 'SLIPS' is not defined" in run.stderr
+    words = "".join(run.stderr.split())
+    assert any(f"see{tmp_path}/out/logs/{node}.log" in words for node in ("ekf_node", "mpc_node"))
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.timeout(120)
+def test_where_torch_is_not_installed_it_is_said_in_a_line(tmp_path):
+    absent = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    (tmp_path / "torch.py").write_text(absent, encoding="utf-8")
+    run = subprocess.run(
+        demo(tmp_path / "out"),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert run.returncode == 2
+    assert "policy_node can't configure: torch isn't installed: " in run.stderr
+    assert "Traceback" not in (tmp_path / "out/logs/policy_node.log").read_text(encoding="utf-8")
+
+
+TRACE = """
+Traceback (most recent call last):
+  File "my_robot.py", line 9, in f
+    return x + y
+           ~~^~~
+KeyError: 'y'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "my_robot.py", line 11, in f
+    raise ValueError("shapes")
+ValueError: shapes
+"""
+
+
+@pytest.mark.parametrize("after", ["\n", "\n[INFO] [1.0] [mpc_node]: later\n"])
+def test_of_a_traceback_in_a_log_the_last_error_counts(after):
+    assert last_of_traceback(TRACE + after) == "ValueError: shapes"
+
+
+def test_of_a_traceback_that_is_not_all_there_nothing_is_told():
+    assert last_of_traceback(TRACE[: TRACE.index("KeyError")]) == ""
 
 
 @pytest.mark.timeout(120)

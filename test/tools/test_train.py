@@ -72,6 +72,15 @@ def test_a_policy_is_trained_from_a_bag(trained, bag):
     assert restored(found).variables == 16
 
 
+def test_the_picture_is_drawn_when_the_checkpoint_is_safe(here, bag, tmp_path, monkeypatch):
+    there = []
+    monkeypatch.setattr(
+        module, "_draw", lambda path, *_: there.extend(file.name for file in path.parent.iterdir())
+    )
+    train([bag], settings(tmp_path / "train.yaml", QUICK), tmp_path / "out", run=here)
+    assert there == ["checkpoint.safetensors"]
+
+
 def test_a_transition_is_trained_from_a_bag(trained, tmp_path):
     found = trained(write_bag(tmp_path / "long", duration=40.0), base=TRANSITION)
     assert found.contract.kind == "transition"

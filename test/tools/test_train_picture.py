@@ -48,3 +48,17 @@ def test_a_loss_far_off_at_the_start_does_not_flatten_the_rest(axes):
 def test_one_look_is_drawn(axes):
     low, high = axes((50, math.nan, 2.0, 2.0, 50)).get_ylim()
     assert low < 2.0 < high
+
+
+@pytest.mark.parametrize("last", [math.inf, math.nan])
+def test_a_loss_that_is_no_number_leaves_the_limits_to_the_others(axes, last):
+    low, high = axes(
+        (1, 3.0, 3.0, 3.0, 1), (2, 1.5, 1.5, 1.5, 2), (3, last, last, 1.5, 2)
+    ).get_ylim()
+    assert 1.0 < low < 1.5
+    assert 2.0 < high < 3.0
+
+
+def test_losses_none_of_which_is_a_number_are_drawn(axes):
+    low, high = axes((1, math.nan, math.inf, math.inf, 0)).get_ylim()
+    assert low < 2.0 < high
