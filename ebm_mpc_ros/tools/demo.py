@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from ebm_mpc_ros.errors import UserError
 from ebm_mpc_ros.ros.parameter_file import check_speaks_of, load_layers
 from ebm_mpc_ros.simulation.courses import course_names, load_course
 from ebm_mpc_ros.tools.console import command, console, progress
+from ebm_mpc_ros.tools.demo_results import PICTURE, Results
 from ebm_mpc_ros.tools.drive import Drive, Summary, read_drive, summarise
 from ebm_mpc_ros.tools.drive_picture import draw_drive
 from ebm_mpc_ros.tools.graph import (
@@ -29,7 +29,7 @@ from ebm_mpc_ros.tools.graph import (
     simulation_graph,
 )
 from ebm_mpc_ros.tools.processes import Processes
-from ebm_mpc_ros.tools.report_source import PAGE, PARAMETERS
+from ebm_mpc_ros.tools.report_source import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,27 +87,27 @@ def run(arguments: argparse.Namespace) -> int:
     graph = _graph(arguments)
     parameters = _parameters(graph)
     out: Path = arguments.out
-    bag = _fresh(out)
-    (out / PARAMETERS).write_text(parameters, encoding="utf-8")
-    specs = (
-        *graph,
-        recorder(bag),
-    )
     problem, start = "", math.nan
-    with Processes(specs, out / "logs") as processes:
-        try:
-            start = _watch(processes, arguments.seconds)
-        except _DriveFailedError as error:
-            problem = str(error)
-    drive = read_drive(bag, load_course(arguments.course)) if bag.exists() else None
-    if drive is None:
-        console.print(f"failed: {problem or 'the robot was never told to move'}; see {out}/logs")
-        return _FAILED
+    with Results(out) as results:
+        (out / PARAMETERS).write_text(parameters, encoding="utf-8")
+        with Processes((*graph, recorder(results.bag)), results.logs) as processes:
+            try:
+                start = _watch(processes, arguments.seconds)
+            except _DriveFailedError as error:
+                problem = str(error)
+        drive = None
+        if results.bag.exists():
+            drive = read_drive(results.bag, load_course(arguments.course))
+        if drive is None:
+            reason = problem or "the robot was never told to move"
+            console.print(f"failed: {reason}; see {results.logs}")
+            return _FAILED
+        results.keep()
     summary = summarise(drive)
     title = f"{arguments.course}, {arguments.controller}, seed {arguments.seed}"
-    draw_drive(out / "drive.png", drive, summary, title)
+    draw_drive(out / PICTURE, drive, summary, title)
     _print_table(drive, summary, title, start)
-    print(f"picture: {out}/drive.png")
+    print(f"picture: {out}/{PICTURE}")
     print(f"bag:     {out}/bag (MCAP, all topics)")
     print(f"logs:    {out}/logs")
     print(f"report:  {command('report', str(out))}")
@@ -248,23 +248,6 @@ def _pair(figures: dict[str, str], median: str, p99: str) -> str:
     if median not in figures:
         return "-"
     return f"{figures[median]} / {figures[p99]} ms"
-
-
-def _fresh(out: Path) -> Path:
-    """Make the output folder, without an earlier run's results; return the bag to be."""
-    bag, logs = out / "bag", out / "logs"
-    if bag.exists() and not (bag / "metadata.yaml").is_file():
-        raise UserError(f"--out {out}: its bag/ is no earlier result; choose another folder")
-    try:
-        logs.mkdir(parents=True, exist_ok=True)
-        for log in logs.glob("*_node.log"):
-            log.unlink()
-        for result in ("drive.png", PAGE):
-            (out / result).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out}: {error.strerror or error}") from error
-    shutil.rmtree(bag, ignore_errors=True)
-    return out.resolve() / "bag"
 
 
 def _seconds(text: str) -> float:
