@@ -132,7 +132,7 @@ def _hold(block: Block, clone: Path) -> int:
     lines = [line for line in block.text.replace("\\\n", " ").splitlines() if line.strip()]
     running = [
         subprocess.Popen(  # noqa: S603
-            shell(f"exec {line}"),
+            shell(f"exec env {line}"),  # a line may begin with variables
             cwd=clone,
             start_new_session=True,
             # A shell's background jobs ignore the signal, and so would these.

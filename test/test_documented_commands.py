@@ -244,7 +244,11 @@ def test_what_a_sentence_names_is_there(page, launch_arguments):
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
 def test_a_block_is_run_or_says_why_not(block):
     assert not block.mark or block.mark == "test" or block.reason or block.seconds, block.mark
-    needs_ros = [words for words in commands(block.text) if words[0] in NEED_ROS]
+    needs_ros = [
+        words
+        for words in commands(block.text)
+        if next(itertools.dropwhile(ASSIGNMENT.match, words), "") in NEED_ROS
+    ]
     assert block.reason or block.seconds or not needs_ros, needs_ros
 
 

@@ -75,9 +75,22 @@ def moves(message):
     return message.twist.twist.linear.x > 0.4
 
 
-def enable(listener):
+def stands(message):
+    return abs(message.twist.twist.linear.x) < 0.02
+
+
+def drive(listener):
+    """Enable the robot and wait until it moves."""
     answer = listener.ask(SetBool, "/mpc_node/enable", SetBool.Request(data=True))
     assert answer.success
+    listener.wait_for(Odometry, "/ground_truth/odom", moves)
+
+
+def kill(listener, started, name):
+    """Kill a node; return what waits until it came back."""
+    killed = started[name]
+    os.kill(killed, signal.SIGKILL)
+    return lambda: listener.wait_until(lambda: started[name] != killed, f"another {name}")
 
 
 @pytest.mark.timeout(120)
@@ -101,22 +114,17 @@ def test_it_drives_once_enabled_by_the_defaults_under_the_robots_own_files():
         values = listener.ask(GetParameters, "/mpc_node/get_parameters", request).values
         assert [v.double_value for v in values[:2]] == [0.6, 0.15]
         assert values[2].integer_value == 25
-        enable(listener)
-        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+        drive(listener)
 
 
 @pytest.mark.timeout(150)
 @pytest.mark.launch(fixture=robot)
 def test_an_estimator_that_dies_stops_the_robot_and_comes_back(started):
     with Listener() as listener:
-        enable(listener)
-        listener.wait_for(Odometry, "/ground_truth/odom", moves)
-        killed = started["ekf_node"]
-        os.kill(killed, signal.SIGKILL)
-        listener.wait_for(
-            Odometry, "/ground_truth/odom", lambda m: abs(m.twist.twist.linear.x) < 0.02
-        )
-        listener.wait_until(lambda: started["ekf_node"] != killed, "another ekf_node")
+        drive(listener)
+        back = kill(listener, started, "ekf_node")
+        listener.wait_for(Odometry, "/ground_truth/odom", stands)
+        back()
         listener.wait_for(Odometry, "/odometry/filtered", lambda _: True)
         # The new estimate starts at the origin: nobody drives on from there unasked.
         listener.wait_for_condition("mpc_node", "the estimate jumped")
@@ -126,28 +134,19 @@ def test_an_estimator_that_dies_stops_the_robot_and_comes_back(started):
 @pytest.mark.launch(fixture=robot)
 def test_a_controller_that_dies_comes_back_disabled(started):
     with Listener() as listener:
-        enable(listener)
-        listener.wait_for(Odometry, "/ground_truth/odom", moves)
-        killed = started["mpc_node"]
-        os.kill(killed, signal.SIGKILL)
-        listener.wait_until(lambda: started["mpc_node"] != killed, "another mpc_node")
+        drive(listener)
+        kill(listener, started, "mpc_node")()
         listener.wait_for_condition("mpc_node", "not enabled")
-        listener.wait_for(
-            Odometry, "/ground_truth/odom", lambda m: abs(m.twist.twist.linear.x) < 0.02
-        )
-        enable(listener)
-        listener.wait_for(Odometry, "/ground_truth/odom", moves)
+        listener.wait_for(Odometry, "/ground_truth/odom", stands)
+        drive(listener)
 
 
 @pytest.mark.timeout(150)
 @pytest.mark.launch(fixture=relayed)
 def test_a_relay_hands_on_to_the_base_and_comes_back_whatever_respawn_says(started):
     with Listener() as listener:
-        enable(listener)
-        listener.wait_for(Odometry, "/ground_truth/odom", moves)
-        killed = started["relay_node"]
-        os.kill(killed, signal.SIGKILL)
-        listener.wait_until(lambda: started["relay_node"] != killed, "another relay_node")
+        drive(listener)
+        kill(listener, started, "relay_node")()
         listener.wait_for_condition("relay_node", "handing on")
         listener.wait_for(Odometry, "/ground_truth/odom", moves)
 

@@ -27,6 +27,13 @@ def at_work(listener, name):
         listener.wait_for(Odometry, "/odometry/filtered", lambda _: True)
 
 
+def fails(launch, words):
+    """Wait until a launch has failed, with these words and nothing left."""
+    assert launch.process.wait(80.0) == 1
+    assert words in launch.output
+    assert not launch.alive()
+
+
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("name", NODES)
 def test_ctrl_c_ends_every_node_well(launched, name):
@@ -91,9 +98,7 @@ def test_a_file_that_is_not_for_this_namespace_is_a_mistake(launched, tmp_path):
 def test_a_relay_that_is_sent_its_own_output_fails_the_launch(launched):
     arguments = {"remap": "cmd_vel:=base/cmd_vel", "controller": "mpc", "respawn": "false"}
     launch = launched("bringup", relay="true", **arguments)
-    assert launch.process.wait(80.0) == 1
-    assert "cmd_vel and base/cmd_vel are both /base/cmd_vel" in launch.output
-    assert not launch.alive()
+    fails(launch, "cmd_vel and base/cmd_vel are both /base/cmd_vel")
 
 
 @pytest.mark.timeout(120)
@@ -101,6 +106,4 @@ def test_a_node_that_cant_start_fails_the_launch(launched, tmp_path):
     file = tmp_path / "mixed.yaml"
     file.write_text("/**/mpc_node: {ros__parameters: {horizon: [1, a]}}\n")
     launch = launched("bringup", robot=file, controller="mpc")
-    assert launch.process.wait(80.0) == 1
-    assert "can't start: see what it says above" in launch.output
-    assert not launch.alive()
+    fails(launch, "can't start: see what it says above")
