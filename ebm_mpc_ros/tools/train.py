@@ -79,10 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
             trained = _train(task, values, state, interrupted, keeper if first else None, looks)
         seconds = time.monotonic() - began
         try:
-            return _finish(arguments.out, task, trained, keeper, seconds, first=first)
+            code = _finish(arguments.out, task, trained, keeper, seconds, first=first)
         finally:
             if looks:
                 _draw(arguments.out / PICTURE, task, looks)
+        if first and code == 0:
+            report_use(task, arguments.out / CHECKPOINT)
+        return code
 
 
 def _train(
@@ -161,7 +164,5 @@ def _finish(
             style="yellow",
         )
         return _USELESS
-    path = finish(out, task)
-    print(f"checkpoint: {path}", flush=True)
-    report_use(task, path)
+    print(f"checkpoint: {finish(out, task)}", flush=True)
     return 0

@@ -65,16 +65,19 @@ def test_it_takes_batches_of_numpy_and_of_torch():
         np.testing.assert_allclose(other.numpy(), ours)
 
 
-@pytest.mark.timeout(150)
-def test_it_drives_with_the_mpc(start, folder):
-    graph = simulation_graph(
+def graph_on_it(folder):
+    return simulation_graph(
         controller="mpc",
         course="corridor",
         seed=0,
         params_file=default_params_file(),
         robot_files=(folder / "my_robot.yaml",),
     )
-    processes, observer = start(*graph)
+
+
+@pytest.mark.timeout(150)
+def test_it_drives_with_the_mpc(start, folder):
+    processes, observer = start(*graph_on_it(folder))
     for topic in ("ground_truth/odom", "odometry/filtered"):
         observer.listen(Odometry, topic)
     truth, estimates = (observer.heard[name] for name in ("ground_truth/odom", "odometry/filtered"))
@@ -209,12 +212,5 @@ def test_a_graph_on_it_says_what_is_wrong(start, folder):
     file = folder / "my_robot.py"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('("ax",', '("force",'), encoding="utf-8")
-    graph = simulation_graph(
-        controller="mpc",
-        course="corridor",
-        seed=0,
-        params_file=default_params_file(),
-        robot_files=(folder / "my_robot.yaml",),
-    )
-    _, observer = start(*(spec for spec in graph if spec.name == "mpc_node"))
+    _, observer = start(*(spec for spec in graph_on_it(folder) if spec.name == "mpc_node"))
     observer.wait_for_condition("mpc_node", f"parameter model = {NAME}: Slipping has the inputs")

@@ -60,6 +60,19 @@ def truth(observer):
     ).T.reshape(3, -1)
 
 
+def errors(observer):
+    """Distances (m) of the estimates from the truth at their stamps."""
+    by_stamp = {seconds(m.header.stamp): m for m in list(observer.heard["ground_truth/odom"])}
+    return [
+        np.hypot(
+            m.pose.pose.position.x - true.pose.pose.position.x,
+            m.pose.pose.position.y - true.pose.pose.position.y,
+        )
+        for m in list(observer.heard["odometry/filtered"])
+        if (true := by_stamp.get(seconds(m.header.stamp))) is not None
+    ]
+
+
 def wait_for_distance(observer, distance):
     observer.wait_for(
         lambda: truth(observer)[1].max(initial=0.0) > distance, f"{distance} m of driving"
@@ -76,17 +89,8 @@ def test_it_drives_past_the_obstacle_and_is_estimated(gazebo):
     ]
     x, y, radius = load_course(COURSE).obstacles[0]
     assert min(np.hypot(a - x, b - y) for a, b in positions) > radius + 0.2
-    by_stamp = {seconds(m.header.stamp): m for m in list(observer.heard["ground_truth/odom"])}
-    errors = [
-        np.hypot(
-            m.pose.pose.position.x - true.pose.pose.position.x,
-            m.pose.pose.position.y - true.pose.pose.position.y,
-        )
-        for m in list(observer.heard["odometry/filtered"])
-        if (true := by_stamp.get(seconds(m.header.stamp))) is not None
-    ]
-    assert len(errors) > 100
-    assert max(errors) < 0.1
+    observer.wait_for(lambda: len(errors(observer)) > 100, "estimates to compare with the truth")
+    assert max(errors(observer)) < 0.1
     observer.wait_for_condition("ekf_node", "estimating")
     observer.wait_for_condition("relay_node", "handing on")
     assert observer.values("relay_node")["commands refused"] == "0"

@@ -84,7 +84,7 @@ def test_a_robot_beside_a_replay_hears_nothing_of_its_recording(
     observer.wait_for(lambda: len(observer.heard[estimates]) > 20, "estimates")
     assert {message.header.frame_id for message in observer.heard[estimates]} == {"odom"}
     assert observer.heard[estimates][-1].twist.twist.linear.x > 0.5
-    assert observer.heard[f"{space}/clock"]
+    observer.wait_for(lambda: observer.heard[f"{space}/clock"], "the namespace's clock")
     observer.wait_for_condition(f"{space}/ekf_node".lstrip("/"), "estimating")
     assert not any("cmd_vel" in key for key in observer.values(f"{space}/ekf_node".lstrip("/")))
     recorded = {f"{space}/replayed/{name}" for name in ("cmd_vel", "imu/data", "wheel/odometry")}

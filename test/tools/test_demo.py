@@ -78,19 +78,26 @@ def test_a_robots_file_that_has_nothing_for_it_is_told_at_once(tmp_path, capsys,
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.timeout(120)
-def test_a_checkpoint_that_is_none_is_told_at_once(tmp_path):
-    strange = tmp_path / "strange.safetensors"
-    strange.write_bytes(b"no checkpoint")
+def refused(folder, *arguments):
+    """Run a demo that finds the modules of a folder, and ends before it drives."""
     run = subprocess.run(
-        demo(tmp_path / "out", "--checkpoint", str(strange)),
-        cwd=ROOT,
+        demo(folder / "out", *arguments),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))},
         capture_output=True,
         text=True,
         check=False,
         timeout=100,
     )
     assert run.returncode == 2
+    return run
+
+
+@pytest.mark.timeout(120)
+def test_a_checkpoint_that_is_none_is_told_at_once(tmp_path):
+    strange = tmp_path / "strange.safetensors"
+    strange.write_bytes(b"no checkpoint")
+    run = refused(tmp_path, "--checkpoint", str(strange))
     assert "can't configure: parameter checkpoint" in run.stderr
     assert "Traceback" not in run.stderr
 
@@ -103,16 +110,7 @@ def test_an_error_of_python_in_a_robots_model_is_told_at_once(tmp_path):
     assert wrong != model
     (tmp_path / "my_robot.py").write_text(wrong, encoding="utf-8")
     given = ("--controller", "mpc", "--robot", str(tmp_path / "my_robot.yaml"))
-    run = subprocess.run(
-        demo(tmp_path / "out", *given),
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-    assert run.returncode == 2
+    run = refused(tmp_path, *given)
     assert "can't configure: NameError: name 'SLIPS' is not defined" in run.stderr
     words = "".join(run.stderr.split())
     assert any(f"see{tmp_path}/out/logs/{node}.log" in words for node in ("ekf_node", "mpc_node"))
@@ -123,16 +121,7 @@ def test_an_error_of_python_in_a_robots_model_is_told_at_once(tmp_path):
 def test_where_torch_is_not_installed_it_is_said_in_a_line(tmp_path):
     absent = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
     (tmp_path / "torch.py").write_text(absent, encoding="utf-8")
-    run = subprocess.run(
-        demo(tmp_path / "out"),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-    assert run.returncode == 2
+    run = refused(tmp_path)
     assert "policy_node can't configure: torch isn't installed: " in run.stderr
     assert "Traceback" not in (tmp_path / "out/logs/policy_node.log").read_text(encoding="utf-8")
 
